@@ -205,6 +205,9 @@ func (t *Tensor) SetF32(data []float32) { setFrom(t, F32, data) }
 // SetF64 copies data into the tensor, converting to its element type.
 func (t *Tensor) SetF64(data []float64) { setFrom(t, F64, data) }
 
+// SetInts copies data into the tensor, converting to its element type.
+func (t *Tensor) SetInts(data []int64) { setFrom(t, I64, data) }
+
 func setFrom[T any](t *Tensor, dt DType, data []T) {
 	t.check("set")
 	if len(data) != t.Len() {
