@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/hanji-ml/hanji/tensor"
+import (
+	"reflect"
+
+	"github.com/hanji-ml/hanji/tensor"
+)
 
 // Dropout zeroes elements with probability P in training and scales the rest by 1/(1−P).
 type Dropout struct {
@@ -31,3 +35,12 @@ func (d *Dropout) Add(residual, x *tensor.Tensor) *tensor.Tensor {
 func (d *Dropout) Path() uint64 { return d.path }
 
 func (d *Dropout) place(path uint64) { d.path = path }
+
+// SetDropout gives every dropout of a model the same probability.
+func SetDropout(model any, p float64) {
+	walk(reflect.ValueOf(model), "", func(_ string, v reflect.Value) {
+		if d, ok := v.Interface().(*Dropout); ok {
+			d.P = p
+		}
+	})
+}

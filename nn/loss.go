@@ -25,3 +25,12 @@ func Pinball(pred, target *tensor.Tensor, tau float64) *tensor.Tensor {
 	e := target.Sub(pred)
 	return e.MulS(tau).Max(e.MulS(tau - 1)).Mean()
 }
+
+// MaskedMean is the mean of the elements where mask is 1, of all of them where it is nil. The mask is 0 or 1 and has
+// x's shape. With nothing to count it is 0.
+func MaskedMean(x, mask *tensor.Tensor) *tensor.Tensor {
+	if mask == nil {
+		return x.Mean()
+	}
+	return x.Mul(mask).Sum().Div(mask.Sum().ClampMin(1))
+}

@@ -14,7 +14,7 @@ func cpuPrimitives() primitives {
 	return primitives{
 		fill: cpuFill, copy: cpuCopy, permute: cpuPermute, upload: cpuUpload, download: cpuDownload,
 		unary: cpuUnary, unaryGrad: cpuUnaryGrad, binary: cpuBinary, scalar: cpuScalar,
-		reduce: cpuReduce, argmax: cpuArgmax, gemm: cpuGemm,
+		reduce: cpuReduce, argmax: cpuArgmax, sortRows: cpuSortRows, gemm: cpuGemm,
 		softmax: cpuSoftmax, softmaxGrad: cpuSoftmaxGrad,
 		layerNorm: cpuLayerNorm, layerNormGrad: cpuLayerNormGrad, rmsNorm: cpuRMSNorm, rmsNormGrad: cpuRMSNormGrad,
 		colMoments: cpuColMoments, normCols: cpuNormCols, batchNormGrad: cpuBatchNormGrad,

@@ -1,6 +1,9 @@
 package tensor
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
 )
@@ -124,4 +127,30 @@ func cpuArgmax(dst, x *Tensor) {
 	for i := range dst.Len() {
 		out[i] = int64(kernel.ArgMax(data[float32](x)[i*n : (i+1)*n]))
 	}
+}
+
+func cpuSortRows(x *Tensor) {
+	if x.dt == F64 {
+		sortLoop[float64](x)
+	} else {
+		sortLoop[float32](x)
+	}
+}
+
+func sortLoop[T kernel.Float](x *Tensor) {
+	d, n := data[T](x), x.shape[x.rank-1]
+	par.For(x.Len()/max(n, 1), rowGrain(n), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row := d[r*n : (r+1)*n]
+			slices.SortFunc(row, func(a, b T) int {
+				switch {
+				case a != a:
+					return btoi(b == b)
+				case b != b:
+					return -1
+				}
+				return cmp.Compare(a, b)
+			})
+		}
+	})
 }

@@ -136,3 +136,8 @@ func (c *Ctx) view(op string, x *Tensor) *Tensor {
 	t.ctx, t.gen, t.grad, t.name, t.needs, t.param = c, gen, nil, "", false, false
 	return t
 }
+
+// Constant makes a tensor of float type dt from float64 values.
+func (c *Ctx) Constant(dt DType, data []float64, shape ...int) *Tensor {
+	return c.F64s(data, shape...).To(dt)
+}

@@ -16,6 +16,7 @@ type primitives struct {
 	binary    func(op binaryOp, dst, a, b *Tensor)               // a and b broadcast to dst
 	scalar    func(op scalarOp, dst, a *Tensor, s float64)
 	reduce    func(op reduceOp, dst, x *Tensor, outer, n, inner int) // x contiguous, seen as [outer, n, inner]
+	sortRows  func(x *Tensor)                                        // in place, each row of the last axis
 	argmax    func(dst, x *Tensor)                                   // over the last axis; dst I64
 
 	gemm func(dst, a, b *Tensor, ta, tb bool, ep epilogue)
