@@ -27,6 +27,9 @@ func TestOps(t *testing.T) {
 	a, b, row, col := param("a", 3, 5, 7), param("bb", 3, 5, 7), param("row", 7), param("col", 5, 1)
 	w, bias, m := param("w", 4, 7), param("bias", 4), param("m", 3, 7, 2)
 	wt := transposed(w)
+	q, k, v, gq := param("q", 2, 3, 4), param("k2", 2, 3, 4), param("v33", 2, 3, 4), param("gq", 2, 4, 3, 4)
+	abias, kbias := param("abias", 2, 3, 3), param("kbias", 2, 1, 1, 3)
+	heads := func(c *tensor.Ctx, x T) T { return c.Use(x).Reshape(2, 3, 2, 2).Permute(0, 2, 1, 3) }
 	one := func(f func(x T) T) func(c *tensor.Ctx) T {
 		return func(c *tensor.Ctx) T { return f(c.Use(a)) }
 	}
@@ -79,12 +82,33 @@ func TestOps(t *testing.T) {
 		"cross entropy smooth": one(func(x T) T {
 			return ce(x.Reshape(15, 7), tensor.CrossEntropyOptions{LabelSmoothing: 0.1, Ignore: true, IgnoreIndex: 2})
 		}),
+		"attention": func(c *tensor.Ctx) T {
+			y, _ := tensor.Attention(heads(c, q), heads(c, k), heads(c, v), tensor.AttentionOptions{Causal: true})
+			return y
+		},
+		"attention bias, dropout": func(c *tensor.Ctx) T {
+			y, _ := tensor.Attention(heads(c, q), heads(c, k), heads(c, v), tensor.AttentionOptions{Bias: abias, Dropout: 0.3, Path: 5, Scale: 0.7})
+			return y
+		},
+		"attention key bias": func(c *tensor.Ctx) T {
+			y, _ := tensor.Attention(heads(c, q), heads(c, k), heads(c, v), tensor.AttentionOptions{Bias: kbias})
+			return y
+		},
+		"attention residual scores": func(c *tensor.Ctx) T {
+			y, s := tensor.Attention(heads(c, q), heads(c, k), heads(c, v), tensor.AttentionOptions{Scores: true})
+			z, _ := tensor.Attention(heads(c, k), heads(c, k), heads(c, v), tensor.AttentionOptions{Prev: s})
+			return tensor.Concat(0, y.Add(z), heads(c, q).Mul(y))
+		},
+		"grouped attention": func(c *tensor.Ctx) T {
+			y, _ := tensor.Attention(c.Use(gq), c.Use(k).Reshape(2, 1, 3, 4), c.Use(v).Reshape(2, 1, 3, 4), tensor.AttentionOptions{})
+			return y
+		},
 		"used twice": one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
 	}
 	for name, f := range cases {
 		t.Run(name, func(t *testing.T) {
 			loss := func(c *tensor.Ctx) T { return weigh(f(c)) }
-			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m); err != nil {
+			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m, q, k, v, gq, abias, kbias); err != nil {
 				t.Error(err)
 			}
 		})

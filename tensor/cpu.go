@@ -20,6 +20,7 @@ func cpuPrimitives() primitives {
 		colMoments: cpuColMoments, normCols: cpuNormCols, batchNormGrad: cpuBatchNormGrad,
 		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
+		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares,
 	}
 }
