@@ -44,14 +44,22 @@ type File struct {
 // written, and end with Close. If another program shortens the file meanwhile,
 // touching them ends the program; see the notes on faults in internal/mmap.
 func Open(path string) (*File, error) {
-	m, err := mmap.Open(path)
+	f, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	return f, nil
+}
+
+func open(path string) (*File, error) {
+	m, err := mmap.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	f, err := parse(m.Bytes())
 	if err != nil {
 		m.Close()
-		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f.maps = []*mmap.Map{m}
 	return f, nil

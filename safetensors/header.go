@@ -105,21 +105,33 @@ func (p *headerParser) header() (entries []entry, meta map[string]string, err er
 	return entries, meta, err
 }
 
+// metadata reads the free text; null counts as none, as in the reference.
 func (p *headerParser) metadata() (map[string]string, error) {
+	var raw json.RawMessage
+	if err := p.dec.Decode(&raw); err != nil {
+		return nil, err
+	}
+	if string(raw) == "null" {
+		return nil, nil
+	}
+	q := &headerParser{dec: json.NewDecoder(bytes.NewReader(raw)), replaced: p.replaced}
 	meta := map[string]string{}
-	err := p.object(func(key string) error {
-		tok, err := p.dec.Token()
+	err := q.object(func(key string) error {
+		tok, err := q.dec.Token()
 		if err != nil {
 			return err
 		}
 		text, ok := tok.(string)
 		if !ok {
-			return fmt.Errorf("__metadata__: %q is no text", clip(key))
+			return fmt.Errorf("%q is no text", clip(key))
 		}
 		meta[key] = text
 		return nil
 	})
-	return meta, err
+	if err != nil {
+		return nil, fmt.Errorf("__metadata__: %w", err)
+	}
+	return meta, nil
 }
 
 func (p *headerParser) entry(e *entry) error {

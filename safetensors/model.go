@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,101 +27,126 @@ const (
 // tensor it names must be in its file; what a file holds beyond the index is
 // left out. Metadata are those of the first file.
 func OpenModel(name string) (*File, error) {
-	info, err := os.Stat(name)
+	f, err := openModelPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
-	dir, base := filepath.Split(name)
-	if info.IsDir() {
-		dir, base = name, ""
+	return f, nil
+}
+
+func openModelPath(name string) (*File, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
 	}
-	f, err := openModel(os.DirFS(filepath.Clean(dir)), base, func(shard string) (*File, error) {
-		return Open(filepath.Join(dir, filepath.FromSlash(shard)))
-	})
-	return f, where(err, name)
+	m := modelOpener{where: name, dir: name}
+	base := ""
+	if !info.IsDir() {
+		m.dir, base = filepath.Split(name)
+	}
+	m.fsys = os.DirFS(filepath.Clean(m.dir))
+	m.open = func(file string) (*File, error) { return open(filepath.Join(m.dir, file)) }
+	return m.model(base)
 }
 
 // OpenModelFS is OpenModel within fsys; the files are read into memory.
 func OpenModelFS(fsys fs.FS, name string) (*File, error) {
+	f, err := openModelFS(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	return f, nil
+}
+
+func openModelFS(fsys fs.FS, name string) (*File, error) {
 	info, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
-	}
-	dir, base := path.Dir(name), path.Base(name)
-	if info.IsDir() {
-		dir, base = name, ""
-	}
-	sub, err := fs.Sub(fsys, dir)
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
-	}
-	f, err := openModel(sub, base, func(shard string) (*File, error) {
-		data, err := fs.ReadFile(sub, shard)
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: %w", err)
-		}
-		f, err := parse(data)
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: %s: %w", path.Join(dir, shard), err)
-		}
-		return f, nil
-	})
-	return f, where(err, name)
-}
-
-// where adds the package and the model's name to errors that no shard has
-// described already.
-func where(err error, name string) error {
-	if err == nil || strings.HasPrefix(err.Error(), "safetensors: ") {
-		return err
-	}
-	return fmt.Errorf("safetensors: %s: %w", name, err)
-}
-
-// openModel finds what to open in dir (base says which file, if the caller did)
-// and opens it with open.
-func openModel(dir fs.FS, base string, open func(name string) (*File, error)) (*File, error) {
-	if base == "" {
-		var err error
-		if base, err = findModel(dir); err != nil {
-			return nil, err
-		}
-	}
-	if !strings.HasSuffix(base, ".json") {
-		return open(base)
-	}
-	index, err := fs.ReadFile(dir, base)
 	if err != nil {
 		return nil, err
 	}
-	shards, err := parseIndex(index)
+	m := modelOpener{where: name, dir: name}
+	base := ""
+	if !info.IsDir() {
+		m.dir, base = path.Dir(name), path.Base(name)
+	}
+	if m.fsys, err = fs.Sub(fsys, m.dir); err != nil {
+		return nil, err
+	}
+	m.open = func(file string) (*File, error) {
+		data, err := fs.ReadFile(m.fsys, file)
+		if err != nil {
+			return nil, err
+		}
+		f, err := parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path.Join(m.dir, file), err)
+		}
+		return f, nil
+	}
+	return m.model(base)
+}
+
+// modelOpener opens a model's files, whether they lie on disk or in an fs.FS.
+type modelOpener struct {
+	where string // what the caller asked for, for errors
+	dir   string
+	fsys  fs.FS // dir, for the index and for looking around
+	open  func(file string) (*File, error)
+}
+
+// model opens the file base of the folder, or finds what to open.
+func (m *modelOpener) model(base string) (*File, error) {
+	if base == "" {
+		var err error
+		if base, err = findModel(m.fsys); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.where, err)
+		}
+	}
+	if !strings.HasSuffix(base, ".json") {
+		return m.open(base)
+	}
+	text, err := fs.ReadFile(m.fsys, base)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", base, err)
+		return nil, err
+	}
+	shards, err := parseIndex(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path.Join(m.dir, base), err)
 	}
 	whole := &File{tensors: map[string]Tensor{}}
-	for i, shard := range shards {
-		part, err := open(shard.file)
+	for i, s := range shards {
+		part, err := m.open(s.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s names a file that is not here; download it too: %w", path.Join(m.dir, base), err)
+		}
 		if err != nil {
 			whole.Close()
 			return nil, err
 		}
-		whole.maps = append(whole.maps, part.maps...)
-		if i == 0 {
+		if whole.maps = append(whole.maps, part.maps...); i == 0 {
 			whole.meta = part.meta
 		}
-		for _, name := range part.names {
-			if shard.names[name] {
-				whole.names = append(whole.names, name)
-				whole.tensors[name] = part.tensors[name]
-				delete(shard.names, name)
-			}
-		}
-		for name := range shard.names { // any of those left
+		if missing := whole.take(part, s.names); missing != "" {
 			whole.Close()
-			return nil, fmt.Errorf("%s: tensor %q is not in %s; files of two versions?", base, clip(name), shard.file)
+			return nil, fmt.Errorf("%s: tensor %q is not in %s; files of two versions?", path.Join(m.dir, base), clip(missing), s.file)
 		}
 	}
 	return whole, nil
+}
+
+// take moves the wanted tensors of part into f and returns one it lacks, or "".
+func (f *File) take(part *File, want map[string]bool) (missing string) {
+	for _, name := range part.names {
+		if want[name] {
+			f.names = append(f.names, name)
+			f.tensors[name] = part.tensors[name]
+			delete(want, name)
+		}
+	}
+	left := slices.Sorted(maps.Keys(want))
+	if len(left) > 0 {
+		return left[0]
+	}
+	return ""
 }
 
 func findModel(dir fs.FS) (string, error) {
