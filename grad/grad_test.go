@@ -46,7 +46,7 @@ func TestOps(t *testing.T) {
 		"clamp":   one(func(x T) T { return x.ClampMin(-0.6).ClampMax(0.6) }),
 		"abs":     one(T.Abs), "square": one(T.Square), "sqrt": one(func(x T) T { return x.Square().Sqrt() }),
 		"rsqrt": one(func(x T) T { return x.Square().Rsqrt() }), "recip": one(T.Recip), "exp": one(T.Exp), "expm1": one(T.Expm1),
-		"log": one(func(x T) T { return x.Square().Log() }), "log1p": one(func(x T) T { return x.Square().Log1p() }),
+		"log gamma": one(func(x T) T { return x.Square().LogGamma() }), "log": one(func(x T) T { return x.Square().Log() }), "log1p": one(func(x T) T { return x.Square().Log1p() }),
 		"sin": one(T.Sin), "cos": one(T.Cos), "tanh": one(T.Tanh), "sigmoid": one(T.Sigmoid), "erf": one(T.Erf),
 		"relu": one(T.ReLU), "gelu": one(T.GELU), "gelu tanh": one(T.GELUTanh), "quick gelu": one(T.QuickGELU), "silu": one(T.SiLU),
 		"softplus": one(T.Softplus), "log sigmoid": one(T.LogSigmoid), "elu": one(func(x T) T { return x.ELU(0.7) }),

@@ -2,6 +2,9 @@ package tensor
 
 import (
 	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
 
 	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
@@ -398,6 +401,19 @@ func unaryKernel[T kernel.Float](op unaryOp) func(dst, x []T, alpha T) {
 		return plain(kernel.HardSigmoid[T])
 	case opHardSwish:
 		return plain(kernel.HardSwish[T])
+	case opLogGamma:
+		return plain(func(dst, x []T) {
+			for i, v := range x {
+				l, _ := math.Lgamma(float64(v))
+				dst[i] = T(l)
+			}
+		})
+	case opDigamma:
+		return plain(func(dst, x []T) {
+			for i, v := range x {
+				dst[i] = T(mathext.Digamma(float64(v)))
+			}
+		})
 	}
 	panic(fmt.Sprintf("tensor: no kernel for unary op %d", op))
 }

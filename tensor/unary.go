@@ -32,6 +32,8 @@ const (
 	opMish
 	opHardSigmoid
 	opHardSwish
+	opLogGamma
+	opDigamma
 )
 
 // activation ops save their input and have a fused gradient kernel.
@@ -231,3 +233,11 @@ func (a Act) String() string { return acts[a].name }
 
 // Apply is the activation as an op.
 func (a Act) Apply(x *Tensor) *Tensor { return acts[a].apply(x) }
+
+// LogGamma is ln|Γ(x)|.
+func (x *Tensor) LogGamma() *Tensor { return elementwise("log_gamma", opLogGamma, logGammaBack, x) }
+
+func logGammaBack(n *node) { n.in[0].accumulate(n.out.grad.Mul(n.in[0].digamma())) }
+
+// digamma is the derivative of LogGamma; no gradient flows.
+func (x *Tensor) digamma() *Tensor { return elementwise("digamma", opDigamma, noBack, x) }

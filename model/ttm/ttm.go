@@ -147,7 +147,7 @@ func (m *Model) Forward(ctx *tensor.Ctx, w model.Window) Output {
 	if observed != nil {
 		observed = fit(observed, c.ContextLength)
 	}
-	x, loc, scale := m.scale(past, observed)
+	x, loc, scale := nn.Scale(c.scaling(), past, observed)
 	x = x.Transpose(1, 2) // [B, C, T]
 	patches := x.Unfold(c.PatchLength, c.PatchStride)
 	var o Output
@@ -224,29 +224,6 @@ func (m *Model) targets(y *tensor.Tensor) *tensor.Tensor {
 		y = pick(y, m.Config.PredictionChannels)
 	}
 	return y
-}
-
-// scale standardises each window and channel over its observed steps (TinyTimeMixerStdScaler, …MeanScaler).
-func (m *Model) scale(x, observed *tensor.Tensor) (scaled, loc, scale *tensor.Tensor) {
-	if observed == nil {
-		observed = x.Ctx().Full(1, x.DType(), x.Shape()...)
-	}
-	switch m.Config.scaling() {
-	case "std":
-		n := observed.Sum(1).ClampMin(1)
-		loc = x.Mul(observed).Sum(1).Div(n)
-		scale = x.Sub(loc).Mul(observed).Square().Sum(1).Div(n).AddS(1e-5).Sqrt()
-		return x.Sub(loc).Div(scale), loc, scale
-	case "mean":
-		sum, n := x.Mul(observed).Abs().Sum(1), observed.Sum(1)
-		scale = sum.Div(n.ClampMin(1))
-		whole := sum.Sum(0).Div(n.Sum(0).ClampMin(1)) // the batch's scale stands in where nothing was observed
-		none := n.ClampMax(1).RSubS(1)
-		scale = scale.Add(none.Mul(whole)).ClampMin(1e-10)
-		return x.Div(scale), scale.MulS(0), scale
-	}
-	one := x.Ctx().Full(1, x.DType(), x.Dim(0), 1, x.Dim(2))
-	return x, one.MulS(0), one
 }
 
 // fit pads with zeros in front or cuts to the last n steps: [B, T, C] → [B, n, C].
