@@ -69,7 +69,11 @@ func (s Schedule) At(lr float64, k, total, perEpoch int) Rate {
 	if s.name() == "onecycle" {
 		return s.oneCycle(p)
 	}
-	return Rate{LR: schedules[s.name()](s, p)}
+	r := Rate{LR: schedules[s.name()](s, p)}
+	if s.name() == "patchtst_type3" {
+		r.Beta1 = 0.95 // left behind by the OneCycleLR that is built and never stepped
+	}
+	return r
 }
 
 // schedules holds one line a schedule: transformers' optimization.py first, then torch's lr_scheduler.py in closed form.
@@ -163,7 +167,7 @@ var schedules = map[string]func(s Schedule, p place) float64{
 		return s.BaseLR + (p.lr-s.BaseLR)*math.Max(0, 1-x)
 	},
 	// PatchTST_supervised/utils/tools.py, adjust_learning_rate type3, as it really runs: a OneCycleLR built and never
-	// stepped leaves lr/25 for the first epoch; epochs 2–3 run at lr, later ones at lr·0.9^(epoch−3).
+	// stepped leaves lr/25 for the first epoch; epochs 2–4 run at lr, later ones at lr·0.9^(epoch−4).
 	"patchtst_type3": func(s Schedule, p place) float64 {
 		switch e := p.k/p.perEpoch + 1; {
 		case e == 1:

@@ -302,7 +302,7 @@ func TestPaperTrajectories(t *testing.T) {
 				opt.ZeroGrad()
 				if step := "step" + strconv.Itoa(k+1); k == 0 || k == 1 || k == 4 || k == 9 {
 					for _, p := range nn.Walk(m) {
-						if n := step + "." + old(p.Name); c.Has(n) && !strings.HasSuffix(n, "W_K.bias") { // its gradient is rounding noise, which Adam blows up
+						if n := step + "." + old(p.Name); c.Has(n) && !noise(n) {
 							c.Check(t, n, p.Tensor.ReadF64())
 						}
 					}
@@ -310,6 +310,18 @@ func TestPaperTrajectories(t *testing.T) {
 			}
 		})
 	}
+}
+
+// noise names what a trajectory cannot pin down: a key bias (softmax is blind to it) and the biases before a BatchNorm
+// (it subtracts them again) have no gradient but rounding, which Adam turns into steps of ±lr; the running mean
+// behind them moves along. The loss and all other parameters do not feel it.
+func noise(name string) bool {
+	for _, s := range []string{"W_K.bias", "W_V.bias", "to_out.0.bias", "ff.3.bias", "norm_attn.1.running_mean", "norm_ffn.1.running_mean"} {
+		if strings.HasSuffix(name, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // The published .pth files, alone: configuration from the tensors, then the fixture's windows.
