@@ -2,7 +2,7 @@ package kernel
 
 import "testing"
 
-// The known answers that Random123 1.14 publishes for philox4x32-10
+// The known answers that Random123 publishes for philox4x32-10
 // (tests/kat_vectors): counter, key, result.
 func TestPhiloxKnownAnswers(t *testing.T) {
 	for _, c := range []struct {

@@ -152,7 +152,7 @@ func ELUGrad[T Float](dx, dy, x []T, alpha T) {
 }
 
 // GELU is x·Φ(x), Φ the standard normal distribution function.
-// The float32 code is within 4 ulp of that while Φ(x) is a normal float32.
+// The float32 code is within 6 ulp of that while Φ(x) is a normal float32.
 func GELU[T Float](dst, x []T) {
 	x = x[:len(dst)]
 	if isF32[T]() && geluF32(f32(dst), f32(x)) {

@@ -1,38 +1,9 @@
+//go:build purego || !amd64
+
 package kernel
 
 // The fallbacks of the vector kernels: false means "not done, run the loop".
 
-func addF32(dst, a, b []float32) bool                                              { return false }
-func subF32(dst, a, b []float32) bool                                              { return false }
-func mulF32(dst, a, b []float32) bool                                              { return false }
-func divF32(dst, a, b []float32) bool                                              { return false }
-func maxF32(dst, a, b []float32) bool                                              { return false }
-func minF32(dst, a, b []float32) bool                                              { return false }
-func mulAddF32(dst, a, b []float32) bool                                           { return false }
-func addSF32(dst, a []float32, s float32) bool                                     { return false }
-func mulSF32(dst, a []float32, s float32) bool                                     { return false }
-func rsubSF32(dst, a []float32, s float32) bool                                    { return false }
-func divSF32(dst, a []float32, s float32) bool                                     { return false }
-func rdivSF32(dst, a []float32, s float32) bool                                    { return false }
-func maxSF32(dst, a []float32, s float32) bool                                     { return false }
-func minSF32(dst, a []float32, s float32) bool                                     { return false }
-func axpyF32(dst, x []float32, s float32) bool                                     { return false }
-func sqrtF32(dst, x []float32) bool                                                { return false }
-func rsqrtF32(dst, x []float32) bool                                               { return false }
-func expF32(dst, x []float32) bool                                                 { return false }
-func tanhF32(dst, x []float32) bool                                                { return false }
-func sigmoidF32(dst, x []float32) bool                                             { return false }
-func erfF32(dst, x []float32) bool                                                 { return false }
-func reluF32(dst, x []float32) bool                                                { return false }
-func geluF32(dst, x []float32) bool                                                { return false }
-func geluTanhF32(dst, x []float32) bool                                            { return false }
-func quickGELUF32(dst, x []float32) bool                                           { return false }
-func siluF32(dst, x []float32) bool                                                { return false }
-func reluGradF32(dx, dy, x []float32) bool                                         { return false }
-func geluGradF32(dx, dy, x []float32) bool                                         { return false }
-func geluTanhGradF32(dx, dy, x []float32) bool                                     { return false }
-func quickGELUGradF32(dx, dy, x []float32) bool                                    { return false }
-func siluGradF32(dx, dy, x []float32) bool                                         { return false }
 func sumF32(x []float32) (float64, bool)                                           { return 0, false }
 func sumAbsF32(x []float32) (float64, bool)                                        { return 0, false }
 func maxOfF32(x []float32) (float32, bool)                                         { return 0, false }
