@@ -206,6 +206,7 @@ var goldenMethods = map[string]struct {
 	"sm.SES":           {SES{EstimateLevel: true}, "sse", func(f Fitted) float64 { return f.(*SESFit).SSE }},
 	"sf.Theta":         {Theta{}, "mse", func(f Fitted) float64 { return f.(*ThetaFit).MSE }},
 	"sm.Theta":         {method: Theta{Variant: ThetaTwoStep}},
+	"sf.AutoETS":       {ETS{}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
 }
 
 func TestClassicalGolden(t *testing.T) {
