@@ -207,6 +207,7 @@ var goldenMethods = map[string]struct {
 	"sf.Theta":         {Theta{}, "mse", func(f Fitted) float64 { return f.(*ThetaFit).MSE }},
 	"sm.Theta":         {method: Theta{Variant: ThetaTwoStep}},
 	"sf.AutoETS":       {ETS{}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
+	"sf.AutoARIMA":     {ARIMA{}, "aicc", func(f Fitted) float64 { return f.(*ARIMAFit).AICc }},
 }
 
 func TestClassicalGolden(t *testing.T) {
