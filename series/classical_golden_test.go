@@ -206,7 +206,7 @@ var goldenMethods = map[string]struct {
 	"sm.SES":           {SES{EstimateLevel: true}, "sse", func(f Fitted) float64 { return f.(*SESFit).SSE }},
 	"sf.Theta":         {Theta{}, "mse", func(f Fitted) float64 { return f.(*ThetaFit).MSE }},
 	"sm.Theta":         {method: Theta{Variant: ThetaTwoStep}},
-	"sf.AutoETS":       {ETS{}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
+	"sf.AutoETS":       {ETS{Region: ETSBox}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
 	"sf.AutoARIMA":     {ARIMA{}, "aicc", func(f Fitted) float64 { return f.(*ARIMAFit).AICc }},
 }
 

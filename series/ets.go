@@ -19,7 +19,20 @@ type ETS struct {
 	Model string
 	// MultiplicativeTrend lets a Z trend be multiplicative too. Such trends explode: default off, as in R.
 	MultiplicativeTrend bool
+	// Region is where the weights may lie; default ETSUsual.
+	Region ETSRegion
 }
+
+// ETSRegion is a set of weights that [ETS] searches.
+type ETSRegion int
+
+const (
+	// ETSUsual is R's region β ≤ α, γ ≤ 1 − α, in which every weight is a share of what is left.
+	ETSUsual ETSRegion = iota
+	// ETSBox is statsforecast's: a box whose sides are set by the first guess of α (0.2 over the season), so that β stays
+	// below that guess and may exceed α. On the Monash sets its forecasts are worse; it is here to compare.
+	ETSBox
+)
 
 var _ Method = ETS{}
 
@@ -56,7 +69,7 @@ func (s ETS) Fit(y []float64, m int) (Fitted, error) {
 		}
 		m = 1
 	}
-	f := searchETS(x, m, shapes)
+	f := searchETS(x, m, shapes, s.Region)
 	if f == nil {
 		return SES{}.Fit(y, m)
 	}
@@ -126,12 +139,15 @@ func (s ETS) shapes() ([]etsShape, error) {
 }
 
 // searchETS fits the shapes that suit y and returns the one of least AICc; nil where none has one.
-func searchETS(y []float64, m int, shapes []etsShape) *ETSFit {
+func searchETS(y []float64, m int, shapes []etsShape, region ETSRegion) *ETSFit {
 	positive := true
 	for _, v := range y {
 		positive = positive && v > 0
 	}
-	w := &etsWork{y: y, nm: nelderMead{maxIter: 1000, tol: 1e-4, step: 0.05}}
+	w := &etsWork{y: y, region: region, nm: nelderMead{maxIter: 2000, tol: 1e-4, step: 0.1}} // R's limit and step
+	if region == ETSBox {
+		w.nm.maxIter, w.nm.step = 1000, 0.05
+	}
 	var best *ETSFit
 	for _, s := range shapes {
 		if !positive && (s.err == 'M' || s.season == 'M') || s.season != 'N' && (m < 2 || len(y) <= m) {

@@ -18,6 +18,7 @@ type etsWork struct {
 	m                  int
 	x, lo, hi          []float64
 	iBeta, iGamma, iPh int // positions in x; −1 where there is no such weight
+	region             ETSRegion
 	states             int // position of the level in x
 }
 
@@ -56,8 +57,11 @@ func (w *etsWork) start() bool {
 	alpha := etsLeast + 0.2*(etsMost-etsLeast)/m
 	add(alpha, etsLeast, etsMost)
 	if s.trend != 'N' {
-		hi := min(etsMost, alpha)
-		w.iBeta = add(etsLeast+0.1*(hi-etsLeast), etsLeast, hi)
+		first, most := etsLeast+0.1*(min(etsMost, alpha)-etsLeast), etsMost
+		if w.region == ETSBox {
+			most = alpha
+		}
+		w.iBeta = add(first, etsLeast, most)
 	}
 	if s.season != 'N' {
 		hi := min(etsMost, 1-alpha)
@@ -118,7 +122,7 @@ func (w *etsWork) unpack(x []float64) (alpha, beta, gamma, phi, level, trend flo
 // objective is −2·log likelihood up to a constant: n·log Σe², plus 2·Σlog|ŷ| where errors are relative. It allocates nothing.
 func (w *etsWork) objective(x []float64) float64 {
 	alpha, beta, gamma, phi, l, b, ok := w.unpack(x)
-	if !ok {
+	if !ok || w.region == ETSUsual && (beta > alpha || gamma > 1-alpha) {
 		return math.Inf(1)
 	}
 	relative := w.shape.err == 'M'
