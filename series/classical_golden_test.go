@@ -198,16 +198,17 @@ var goldenMethods = map[string]struct {
 	criterion string
 	value     func(Fitted) float64
 }{
-	"sf.Naive":         {method: Naive{}},
-	"sf.SeasonalNaive": {method: SeasonalNaive{}},
-	"sf.Drift":         {method: Drift{}},
-	"sf.SES_0.3":       {method: SES{Alpha: 0.3}},
-	"sf.SESOpt":        {method: SES{}},
-	"sm.SES":           {SES{EstimateLevel: true}, "sse", func(f Fitted) float64 { return f.(*SESFit).SSE }},
-	"sf.Theta":         {Theta{}, "mse", func(f Fitted) float64 { return f.(*ThetaFit).MSE }},
-	"sm.Theta":         {method: Theta{Variant: ThetaTwoStep}},
-	"sf.AutoETS":       {ETS{Region: ETSBox}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
-	"sf.AutoARIMA":     {ARIMA{}, "aicc", func(f Fitted) float64 { return f.(*ARIMAFit).AICc }},
+	"sf.Naive":                  {method: Naive{}},
+	"sf.SeasonalNaive":          {method: SeasonalNaive{}},
+	"sf.Drift":                  {method: Drift{}},
+	"sf.SES_0.3":                {method: SES{Alpha: 0.3}},
+	"sf.SESOpt":                 {method: SES{}},
+	"sm.SES":                    {SES{EstimateLevel: true}, "sse", func(f Fitted) float64 { return f.(*SESFit).SSE }},
+	"sf.Theta":                  {Theta{}, "mse", func(f Fitted) float64 { return f.(*ThetaFit).MSE }},
+	"sm.Theta":                  {method: Theta{Variant: ThetaTwoStep}},
+	"sf.AutoETS":                {ETS{Region: ETSBox}, "aicc", func(f Fitted) float64 { return f.(*ETSFit).AICc }},
+	"sm.HoltWinters_add_damped": {HoltWinters{Damped: true}, "sse", func(f Fitted) float64 { return f.(*HoltWintersFit).SSE }},
+	"sf.AutoARIMA":              {ARIMA{}, "aicc", func(f Fitted) float64 { return f.(*ARIMAFit).AICc }},
 }
 
 func TestClassicalGolden(t *testing.T) {

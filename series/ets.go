@@ -29,8 +29,8 @@ type ETSRegion int
 const (
 	// ETSUsual is R's region β ≤ α, γ ≤ 1 − α, in which every weight is a share of what is left.
 	ETSUsual ETSRegion = iota
-	// ETSBox is statsforecast's: a box whose sides are set by the first guess of α (0.2 over the season), so that β stays
-	// below that guess and may exceed α. On the Monash sets its forecasts are worse; it is here to compare.
+	// ETSBox is statsforecast's: a box whose sides are the first guesses of α (0.2, or 0.2 over the season once a seasonal
+	// trend was tried), so that β stays below that guess and may exceed α. On the Monash sets its forecasts are worse; it is here to compare.
 	ETSBox
 )
 
@@ -144,7 +144,7 @@ func searchETS(y []float64, m int, shapes []etsShape, region ETSRegion) *ETSFit 
 	for _, v := range y {
 		positive = positive && v > 0
 	}
-	w := &etsWork{y: y, region: region, nm: nelderMead{maxIter: 2000, tol: 1e-4, step: 0.1}} // R's limit and step
+	w := &etsWork{y: y, region: region, mostBeta: etsMost, mostGamma: etsMost, nm: nelderMead{maxIter: 2000, tol: 1e-4, step: 0.1}} // R's limit and step
 	if region == ETSBox {
 		w.nm.maxIter, w.nm.step = 1000, 0.05
 	}

@@ -14,12 +14,13 @@ type etsWork struct {
 	nm     nelderMead
 	season []float64
 
-	shape              etsShape
-	m                  int
-	x, lo, hi          []float64
-	iBeta, iGamma, iPh int // positions in x; −1 where there is no such weight
-	region             ETSRegion
-	states             int // position of the level in x
+	shape               etsShape
+	m                   int
+	x, lo, hi           []float64
+	iBeta, iGamma, iPh  int // positions in x; −1 where there is no such weight
+	region              ETSRegion
+	mostBeta, mostGamma float64 // sides of statsforecast's box
+	states              int     // position of the level in x
 }
 
 // fit returns nil where the series is too short for the shape.
@@ -57,15 +58,17 @@ func (w *etsWork) start() bool {
 	alpha := etsLeast + 0.2*(etsMost-etsLeast)/m
 	add(alpha, etsLeast, etsMost)
 	if s.trend != 'N' {
-		first, most := etsLeast+0.1*(min(etsMost, alpha)-etsLeast), etsMost
+		first, most := etsLeast+0.1*(alpha-etsLeast), etsMost
 		if w.region == ETSBox {
-			most = alpha
+			// the sides only ever shrink from one shape to the next: its models share an array of bounds
+			w.mostBeta = min(w.mostBeta, alpha)
+			first, most = etsLeast+0.1*(w.mostBeta-etsLeast), w.mostBeta
 		}
 		w.iBeta = add(first, etsLeast, most)
 	}
 	if s.season != 'N' {
-		hi := min(etsMost, 1-alpha)
-		w.iGamma = add(etsLeast+0.05*(hi-etsLeast), etsLeast, hi)
+		w.mostGamma = min(w.mostGamma, 1-alpha)
+		w.iGamma = add(etsLeast+0.05*(w.mostGamma-etsLeast), etsLeast, w.mostGamma)
 	}
 	if s.damped {
 		w.iPh = add(etsLeastPhi+0.99*(etsMostPhi-etsLeastPhi), etsLeastPhi, etsMostPhi)
