@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"hanji": main})
+}
+
+// TestScript runs testdata/script/*.txtar: what a user types and sees, exit code and all.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+		},
+	})
+}
+
+// exits CODE ARGS... runs hanji and compares its exit code, which testscript's own exec
+// only tells from zero. `stdout` and `stderr` then match what it wrote.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec("hanji", args[1:]...); {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	default:
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"horizn", "horizon", 1}, {"kitten", "sitting", 3}, {"abc", "abc", 0}, {"flaw", "lawn", 2}} {
+		if got, back := distance(c.a, c.b), distance(c.b, c.a); got != c.want || back != c.want {
+			t.Errorf("%q, %q: %d and %d, want %d", c.a, c.b, got, back, c.want)
+		}
+	}
+}
+
+func TestLevel(t *testing.T) {
+	for _, c := range []struct {
+		g    globals
+		want slog.Level
+	}{
+		{globals{}, slog.LevelWarn},
+		{globals{Quiet: true}, slog.LevelError},
+		{globals{Verbose: true}, slog.LevelDebug},
+		{globals{LogLevel: "INFO"}, slog.LevelInfo},
+		{globals{LogLevel: "info", Quiet: true}, slog.LevelInfo}, // what was asked for by name wins
+	} {
+		if got, err := c.g.level(); err != nil || got != c.want {
+			t.Errorf("%+v: %v, %v; want %v", c.g, got, err, c.want)
+		}
+	}
+}

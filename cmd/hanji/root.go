@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	Quiet    bool
+	LogLevel string
+	Verbose  bool
+}
+
+// newRootCmd gives the command tree: a new command is its file and a line here.
+func newRootCmd() *cobra.Command {
+	g := new(globals)
+	root := &cobra.Command{
+		Use:   "hanji",
+		Short: "Machine-learning papers as one program: run, train, measure",
+		Long: `hanji turns machine-learning papers into one program: each method runs on published
+checkpoints, trains, and is measured against its paper's own numbers. No Python, nothing
+else to install.
+
+Data goes to standard output, messages and progress to standard error. Exit codes: 0 done,
+1 the work failed, 2 the command line was wrong, 130 interrupted.`,
+		Example: `  hanji version --json
+  source <(hanji completion bash)`,
+		Version:           buildVersion(),
+		Args:              unknownCommand,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return g.validate() },
+		SilenceUsage:      true, // errors are printed by run, in one place and one form
+		SilenceErrors:     true,
+	}
+	root.SetVersionTemplate("hanji {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.SuggestionsMinimumDistance = 2
+	f := root.PersistentFlags()
+	f.BoolVarP(&g.Quiet, "quiet", "q", false, "no progress and no messages but errors")
+	f.StringVar(&g.LogLevel, "log-level", "", "least serious message to show: debug, info, warn or error (default warn)")
+	f.BoolVarP(&g.Verbose, "verbose", "v", false, "same as --log-level debug")
+	root.AddCommand(
+		newVersionCmd(),
+	)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's own prints its help for a shell it does not know
+			c.Args = unknownCommand
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+	return root
+}
+
+// validate reports a bad value before a command begins its work.
+func (g *globals) validate() error {
+	_, err := g.level()
+	return err
+}
+
+func (g *globals) level() (slog.Level, error) {
+	switch {
+	case g.Verbose && g.LogLevel != "":
+		return 0, usagef("--verbose is --log-level debug; give one of them")
+	case g.Verbose:
+		return slog.LevelDebug, nil
+	case g.LogLevel == "" && g.Quiet:
+		return slog.LevelError, nil
+	case g.LogLevel == "":
+		return slog.LevelWarn, nil
+	}
+	var l slog.Level
+	switch strings.ToLower(g.LogLevel) {
+	case "debug", "info", "warn", "error":
+		return l, l.UnmarshalText([]byte(g.LogLevel))
+	}
+	return l, usagef("--log-level is %q, want debug, info, warn or error", g.LogLevel)
+}
+
+// logger writes key=value lines to w, without the time: a terminal's reader knows it, and
+// what collects logs adds its own.
+func (g *globals) logger(w io.Writer) *slog.Logger {
+	level, err := g.level()
+	if err != nil { // validate has been here before
+		panic(fmt.Sprintf("hanji: logger before validate: %v", err))
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		Level: level,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
