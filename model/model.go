@@ -3,6 +3,8 @@
 package model
 
 import (
+	"encoding/json"
+	"fmt"
 	"io/fs"
 
 	"github.com/hanji-ml/hanji/nn"
@@ -74,3 +76,25 @@ func (c Checkpoint) ModelType() string {
 
 // Params lists a model's parameters for an optimiser.
 func Params(m Forecaster) []nn.Param { return nn.Walk(m) }
+
+// OverrideJSON sets keys of a JSON object: values are JSON, or else text. A key that the object does not have yet is
+// refused, so that a misspelt one is noticed.
+func OverrideJSON(object []byte, set map[string]string) ([]byte, error) {
+	if len(set) == 0 {
+		return object, nil
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(object, &m); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	for k, v := range set {
+		if _, ok := m[k]; !ok {
+			return nil, fmt.Errorf("--set %s=%s: the configuration has no key %q", k, v, k)
+		}
+		m[k] = json.RawMessage(v)
+		if !json.Valid(m[k]) {
+			m[k], _ = json.Marshal(v)
+		}
+	}
+	return json.Marshal(m)
+}

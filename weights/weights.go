@@ -68,7 +68,7 @@ func Bind(model any, src Source, o Options) error {
 			problems = append(problems, fmt.Errorf("tensor %q is %v, want %v", name, t.Shape, p.Tensor.Shape()))
 			continue
 		}
-		if err := set(p.Tensor, t); err != nil {
+		if err := Set(p.Tensor, t); err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -117,7 +117,8 @@ func match(pattern, s string) bool {
 	}
 }
 
-func set(dst *tensor.Tensor, t safetensors.Tensor) error {
+// Set copies a file's tensor into dst, converting to its element type; the shapes must be equal.
+func Set(dst *tensor.Tensor, t safetensors.Tensor) error {
 	switch dst.DType() {
 	case tensor.F64:
 		v, err := t.Float64s()

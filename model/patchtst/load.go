@@ -12,16 +12,20 @@ import (
 	"strings"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
+	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/weights"
 )
 
-// Load reads a checkpoint folder: config.json and model.safetensors.
-func Load(dir string) (*Model, error) {
+// Load reads a checkpoint folder: config.json and model.safetensors. set overrides keys of the configuration.
+func Load(dir string, set map[string]string) (*Model, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, fmt.Errorf("patchtst: %w", err)
+	}
+	if b, err = model.OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("patchtst: %s: %w", dir, err)
 	}
 	c, err := ParseConfig(b)
 	if err != nil {
@@ -49,14 +53,14 @@ var paperNames = []weights.Rule{
 	{From: "norm_attn.", To: "norm_sublayer1."}, {From: "norm_ffn.", To: "norm_sublayer3."},
 }
 
-// isPaper recognises the paper's code by the scale that only it stores.
-func isPaper(src weights.Source) bool {
-	return slices.ContainsFunc(src.Names(), func(n string) bool { return strings.HasSuffix(n, "sdp_attn.scale") })
+// IsPaper recognises the paper's code by the scale that only it stores.
+func IsPaper(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, "sdp_attn.scale") })
 }
 
 func bind(c Config, src weights.Source, where string) (*Model, error) {
 	o := weights.Options{}
-	if isPaper(src) {
+	if IsPaper(src.Names()) {
 		c.NormType = "layernorm" // the tensors decide: the paper's Model does not pass its argument norm on
 		if slices.ContainsFunc(src.Names(), func(n string) bool { return strings.HasSuffix(n, "norm_attn.1.running_mean") }) {
 			c.NormType = "batchnorm"
@@ -146,26 +150,24 @@ func inferConfig(src weights.Source, set map[string]string) (Config, error) {
 // Renamed is a name of the paper's code in this package's terms, the head's still undecided.
 func Renamed(name string) string { return weights.Renamed(name, paperNames) }
 
-// override decodes key=value pairs over the configuration, values as JSON or else as text.
+// override decodes key=value pairs over the configuration; the paper's own argument names are understood.
 func override(c *Config, set map[string]string) error {
 	alias := map[string]string{"stride": "patch_stride", "seq_len": "context_length", "pred_len": "prediction_length", "patch_len": "patch_length"}
+	named := map[string]string{}
 	for k, v := range set {
-		key := k
 		if a, ok := alias[k]; ok {
-			key = a
+			k = a
 		}
-		raw := json.RawMessage(v)
-		if !json.Valid(raw) {
-			raw, _ = json.Marshal(v)
-		}
-		b, _ := json.Marshal(map[string]json.RawMessage{key: raw})
-		dec := json.NewDecoder(strings.NewReader(string(b)))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(c); err != nil {
-			return fmt.Errorf("--set %s=%s: %w", k, v, err)
-		}
+		named[k] = v
 	}
-	return nil
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	if b, err = model.OverrideJSON(b, named); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, c)
 }
 
 // Save writes config.json and model.safetensors. A model of transformers' layout is read by transformers as it is.

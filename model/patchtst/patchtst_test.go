@@ -66,7 +66,7 @@ func TestTransformersPrediction(t *testing.T) {
 	for _, name := range golden.Cases(t, "forecasting", "patchtst_hf_predict_*") {
 		t.Run(name, func(t *testing.T) {
 			c := golden.Open(t, "forecasting", name)
-			m, err := Load(c.ModelDir())
+			m, err := Load(c.ModelDir(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestTransformersPretraining(t *testing.T) {
 	for _, name := range golden.Cases(t, "forecasting", "patchtst_hf_pretrain_*") {
 		t.Run(name, func(t *testing.T) {
 			c := golden.Open(t, "forecasting", name)
-			m, err := Load(c.ModelDir())
+			m, err := Load(c.ModelDir(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestTransformersOtherHeads(t *testing.T) {
 	for _, name := range append(golden.Cases(t, "forecasting", "patchtst_hf_classify_*"), "patchtst_hf_regress") {
 		t.Run(name, func(t *testing.T) {
 			c := golden.Open(t, "forecasting", name)
-			m, err := Load(c.ModelDir())
+			m, err := Load(c.ModelDir(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,17 +8,22 @@ import (
 	"path/filepath"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
+	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/weights"
 )
 
-// Load reads a checkpoint folder: config.json and model.safetensors (or its shards).
-func Load(dir string) (*Model, error) {
+// Load reads a checkpoint folder: config.json and model.safetensors (or its shards). set overrides keys of the
+// configuration (dropout, prediction_filter_length, …).
+func Load(dir string, set map[string]string) (*Model, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, fmt.Errorf("ttm: %w", err)
+	}
+	if b, err = model.OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("ttm: %s: %w", dir, err)
 	}
 	c, err := ParseConfig(b)
 	if err != nil {

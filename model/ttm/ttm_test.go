@@ -46,7 +46,7 @@ func TestTiny(t *testing.T) {
 	for _, name := range golden.Cases(t, "forecasting", "ttm_tiny_*") {
 		t.Run(name, func(t *testing.T) {
 			c := golden.Open(t, "forecasting", name)
-			m, err := Load(c.ModelDir())
+			m, err := Load(c.ModelDir(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func checkGradients(t *testing.T, c *golden.Case, m *Model) {
 
 func load(t *testing.T, name string) *Model {
 	t.Helper()
-	m, err := Load(filepath.Join(golden.Shared(t), "data", "ttm", name))
+	m, err := Load(filepath.Join(golden.Shared(t), "data", "ttm", name), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestSaveLoad(t *testing.T) {
 	if err := m.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Load(dir)
+	again, err := Load(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestSaveLoad(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 1000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(dir); err == nil {
+	if _, err := Load(dir, nil); err == nil {
 		t.Error("a truncated checkpoint loads")
 	}
 }
