@@ -23,6 +23,14 @@ TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $0-80
 	JLE  short3
 	CMPQ SI, $0x00000040
 	JLE  short4
+	CMPQ SI, $0x00000050
+	JLE  short5
+	CMPQ SI, $0x00000060
+	JLE  short6
+	CMPQ SI, $0x00000070
+	JLE  short7
+	CMPQ SI, $0x00000080
+	JLE  short8
 
 rows:
 	VBROADCASTSS rows_oneff800000<>+0(SB), Z0
@@ -509,6 +517,692 @@ rows4:
 	ADDQ              R8, DX
 	DECQ              BX
 	JNZ               rows4
+	JMP               return
+
+short5:
+	MOVQ  SI, CX
+	SUBQ  $0x00000040, CX
+	MOVQ  $0x0000000000000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+
+rows5:
+	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z1
+	VMOVUPS           128(DX), Z2
+	VMOVUPS           192(DX), Z3
+	VMOVUPS.Z         256(DX), K1, Z4
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z5
+	VBLENDMPS         Z4, Z5, K1, Z6
+	VMAXPS            Z1, Z0, Z4
+	VMAXPS            Z3, Z2, Z5
+	VMAXPS            Z4, Z6, Z4
+	VMAXPS            Z4, Z5, Z4
+	VEXTRACTF64X4     $0x01, Z4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERM2F128        $0x01, Y4, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERMILPS         $0x4e, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERMILPS         $0xb1, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VBROADCASTSS      X4, Z4
+	VSUBPS            Z4, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z7
+	VSCALEFPS         Z5, Z7, Z0
+	VSUBPS            Z4, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z1, Z5, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z7
+	VSCALEFPS         Z5, Z7, Z1
+	VSUBPS            Z4, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z2, Z5, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z7
+	VSCALEFPS         Z5, Z7, Z2
+	VSUBPS            Z4, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z3, Z5, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z7
+	VSCALEFPS         Z5, Z7, Z3
+	VSUBPS            Z4, Z6, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z4, Z5, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z7
+	VSCALEFPS         Z5, Z7, Z4
+	VADDPS            Z1, Z0, Z5
+	VADDPS            Z3, Z2, Z7
+	VADDPS            Z5, Z4, Z5
+	VADDPS            Z5, Z7, Z5
+	VEXTRACTF64X4     $0x01, Z5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERM2F128        $0x01, Y5, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERMILPS         $0x4e, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERMILPS         $0xb1, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VBROADCASTSS      X5, Z5
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z7
+	VDIVPS            Z5, Z7, Z5
+	VMULPS            Z5, Z0, Z0
+	VMULPS            Z5, Z1, Z1
+	VMULPS            Z5, Z2, Z2
+	VMULPS            Z5, Z3, Z3
+	VMULPS            Z5, Z4, Z4
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           Z1, 64(AX)
+	VMOVUPS           Z2, 128(AX)
+	VMOVUPS           Z3, 192(AX)
+	VMOVUPS           Z4, K1, 256(AX)
+	ADDQ              DI, AX
+	ADDQ              R8, DX
+	DECQ              BX
+	JNZ               rows5
+	JMP               return
+
+short6:
+	MOVQ  SI, CX
+	SUBQ  $0x00000050, CX
+	MOVQ  $0x0000000000000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+
+rows6:
+	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z1
+	VMOVUPS           128(DX), Z2
+	VMOVUPS           192(DX), Z3
+	VMOVUPS           256(DX), Z4
+	VMOVUPS.Z         320(DX), K1, Z5
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z6
+	VBLENDMPS         Z5, Z6, K1, Z7
+	VMAXPS            Z1, Z0, Z5
+	VMAXPS            Z3, Z2, Z6
+	VMAXPS            Z7, Z4, Z8
+	VMAXPS            Z6, Z5, Z5
+	VMAXPS            Z5, Z8, Z5
+	VEXTRACTF64X4     $0x01, Z5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERM2F128        $0x01, Y5, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERMILPS         $0x4e, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERMILPS         $0xb1, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VBROADCASTSS      X5, Z5
+	VSUBPS            Z5, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z0, Z6, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z8
+	VSCALEFPS         Z6, Z8, Z0
+	VSUBPS            Z5, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z1, Z6, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z8
+	VSCALEFPS         Z6, Z8, Z1
+	VSUBPS            Z5, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z2, Z6, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z8
+	VSCALEFPS         Z6, Z8, Z2
+	VSUBPS            Z5, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z3, Z6, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z8
+	VSCALEFPS         Z6, Z8, Z3
+	VSUBPS            Z5, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z4, Z6, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z8
+	VSCALEFPS         Z6, Z8, Z4
+	VSUBPS            Z5, Z7, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z5, Z6, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z8
+	VSCALEFPS         Z6, Z8, Z5
+	VADDPS            Z1, Z0, Z6
+	VADDPS            Z3, Z2, Z8
+	VADDPS            Z5, Z4, Z9
+	VADDPS            Z8, Z6, Z6
+	VADDPS            Z6, Z9, Z6
+	VEXTRACTF64X4     $0x01, Z6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERM2F128        $0x01, Y6, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERMILPS         $0x4e, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERMILPS         $0xb1, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VBROADCASTSS      X6, Z6
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z8
+	VDIVPS            Z6, Z8, Z6
+	VMULPS            Z6, Z0, Z0
+	VMULPS            Z6, Z1, Z1
+	VMULPS            Z6, Z2, Z2
+	VMULPS            Z6, Z3, Z3
+	VMULPS            Z6, Z4, Z4
+	VMULPS            Z6, Z5, Z5
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           Z1, 64(AX)
+	VMOVUPS           Z2, 128(AX)
+	VMOVUPS           Z3, 192(AX)
+	VMOVUPS           Z4, 256(AX)
+	VMOVUPS           Z5, K1, 320(AX)
+	ADDQ              DI, AX
+	ADDQ              R8, DX
+	DECQ              BX
+	JNZ               rows6
+	JMP               return
+
+short7:
+	MOVQ  SI, CX
+	SUBQ  $0x00000060, CX
+	MOVQ  $0x0000000000000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+
+rows7:
+	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z1
+	VMOVUPS           128(DX), Z2
+	VMOVUPS           192(DX), Z3
+	VMOVUPS           256(DX), Z4
+	VMOVUPS           320(DX), Z5
+	VMOVUPS.Z         384(DX), K1, Z6
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z7
+	VBLENDMPS         Z6, Z7, K1, Z8
+	VMAXPS            Z1, Z0, Z6
+	VMAXPS            Z3, Z2, Z7
+	VMAXPS            Z5, Z4, Z9
+	VMAXPS            Z6, Z8, Z6
+	VMAXPS            Z9, Z7, Z7
+	VMAXPS            Z7, Z6, Z6
+	VEXTRACTF64X4     $0x01, Z6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERM2F128        $0x01, Y6, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERMILPS         $0x4e, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERMILPS         $0xb1, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VBROADCASTSS      X6, Z6
+	VSUBPS            Z6, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z0, Z7, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z9
+	VSCALEFPS         Z7, Z9, Z0
+	VSUBPS            Z6, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z1, Z7, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z9
+	VSCALEFPS         Z7, Z9, Z1
+	VSUBPS            Z6, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z2, Z7, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z9
+	VSCALEFPS         Z7, Z9, Z2
+	VSUBPS            Z6, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z3, Z7, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z9
+	VSCALEFPS         Z7, Z9, Z3
+	VSUBPS            Z6, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z4, Z7, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z9
+	VSCALEFPS         Z7, Z9, Z4
+	VSUBPS            Z6, Z5, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z5, Z7, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z9
+	VSCALEFPS         Z7, Z9, Z5
+	VSUBPS            Z6, Z8, Z6
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z6, Z7, Z6
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z6
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z9
+	VSCALEFPS         Z7, Z9, Z6
+	VADDPS            Z1, Z0, Z7
+	VADDPS            Z3, Z2, Z9
+	VADDPS            Z5, Z4, Z10
+	VADDPS            Z7, Z6, Z7
+	VADDPS            Z10, Z9, Z9
+	VADDPS            Z9, Z7, Z7
+	VEXTRACTF64X4     $0x01, Z7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERM2F128        $0x01, Y7, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERMILPS         $0x4e, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERMILPS         $0xb1, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VBROADCASTSS      X7, Z7
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z9
+	VDIVPS            Z7, Z9, Z7
+	VMULPS            Z7, Z0, Z0
+	VMULPS            Z7, Z1, Z1
+	VMULPS            Z7, Z2, Z2
+	VMULPS            Z7, Z3, Z3
+	VMULPS            Z7, Z4, Z4
+	VMULPS            Z7, Z5, Z5
+	VMULPS            Z7, Z6, Z6
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           Z1, 64(AX)
+	VMOVUPS           Z2, 128(AX)
+	VMOVUPS           Z3, 192(AX)
+	VMOVUPS           Z4, 256(AX)
+	VMOVUPS           Z5, 320(AX)
+	VMOVUPS           Z6, K1, 384(AX)
+	ADDQ              DI, AX
+	ADDQ              R8, DX
+	DECQ              BX
+	JNZ               rows7
+	JMP               return
+
+short8:
+	MOVQ  SI, CX
+	SUBQ  $0x00000070, CX
+	MOVQ  $0x0000000000000001, SI
+	SHLQ  CL, SI
+	DECQ  SI
+	KMOVW SI, K1
+
+rows8:
+	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z1
+	VMOVUPS           128(DX), Z2
+	VMOVUPS           192(DX), Z3
+	VMOVUPS           256(DX), Z4
+	VMOVUPS           320(DX), Z5
+	VMOVUPS           384(DX), Z6
+	VMOVUPS.Z         448(DX), K1, Z7
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z8
+	VBLENDMPS         Z7, Z8, K1, Z9
+	VMAXPS            Z1, Z0, Z7
+	VMAXPS            Z3, Z2, Z8
+	VMAXPS            Z5, Z4, Z10
+	VMAXPS            Z9, Z6, Z11
+	VMAXPS            Z8, Z7, Z7
+	VMAXPS            Z11, Z10, Z8
+	VMAXPS            Z8, Z7, Z7
+	VEXTRACTF64X4     $0x01, Z7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERM2F128        $0x01, Y7, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERMILPS         $0x4e, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERMILPS         $0xb1, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VBROADCASTSS      X7, Z7
+	VSUBPS            Z7, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z0, Z8, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z10
+	VSCALEFPS         Z8, Z10, Z0
+	VSUBPS            Z7, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z1, Z8, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z10
+	VSCALEFPS         Z8, Z10, Z1
+	VSUBPS            Z7, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z2, Z8, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z10
+	VSCALEFPS         Z8, Z10, Z2
+	VSUBPS            Z7, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z3, Z8, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z10
+	VSCALEFPS         Z8, Z10, Z3
+	VSUBPS            Z7, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z4, Z8, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z10
+	VSCALEFPS         Z8, Z10, Z4
+	VSUBPS            Z7, Z5, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z5, Z8, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z10
+	VSCALEFPS         Z8, Z10, Z5
+	VSUBPS            Z7, Z6, Z6
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z6, Z8, Z6
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z6, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z6
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z6
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z10
+	VSCALEFPS         Z8, Z10, Z6
+	VSUBPS            Z7, Z9, Z7
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z7, Z8, Z7
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z7, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z7, Z7
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z7
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z7
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z7, Z10
+	VSCALEFPS         Z8, Z10, Z7
+	VADDPS            Z1, Z0, Z8
+	VADDPS            Z3, Z2, Z10
+	VADDPS            Z5, Z4, Z11
+	VADDPS            Z7, Z6, Z12
+	VADDPS            Z10, Z8, Z8
+	VADDPS            Z12, Z11, Z10
+	VADDPS            Z10, Z8, Z8
+	VEXTRACTF64X4     $0x01, Z8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERM2F128        $0x01, Y8, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERMILPS         $0x4e, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERMILPS         $0xb1, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VBROADCASTSS      X8, Z8
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z10
+	VDIVPS            Z8, Z10, Z8
+	VMULPS            Z8, Z0, Z0
+	VMULPS            Z8, Z1, Z1
+	VMULPS            Z8, Z2, Z2
+	VMULPS            Z8, Z3, Z3
+	VMULPS            Z8, Z4, Z4
+	VMULPS            Z8, Z5, Z5
+	VMULPS            Z8, Z6, Z6
+	VMULPS            Z8, Z7, Z7
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           Z1, 64(AX)
+	VMOVUPS           Z2, 128(AX)
+	VMOVUPS           Z3, 192(AX)
+	VMOVUPS           Z4, 256(AX)
+	VMOVUPS           Z5, 320(AX)
+	VMOVUPS           Z6, 384(AX)
+	VMOVUPS           Z7, K1, 448(AX)
+	ADDQ              DI, AX
+	ADDQ              R8, DX
+	DECQ              BX
+	JNZ               rows8
 
 return:
 	VZEROUPPER
@@ -824,6 +1518,14 @@ TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $0-80
 	JLE  short3
 	CMPQ BX, $0x00000020
 	JLE  short4
+	CMPQ BX, $0x00000028
+	JLE  short5
+	CMPQ BX, $0x00000030
+	JLE  short6
+	CMPQ BX, $0x00000038
+	JLE  short7
+	CMPQ BX, $0x00000040
+	JLE  short8
 
 rows:
 	VMOVUPS rows_allff800000<>+0(SB), Y0
@@ -1372,6 +2074,872 @@ rows4:
 	ADDQ         DI, CX
 	DECQ         DX
 	JNZ          rows4
+	JMP          return
+
+short5:
+	SUBQ    $0x00000020, BX
+	LEAQ    rows_tail<>+32(SB), R8
+	SHLQ    $0x02, BX
+	SUBQ    BX, R8
+	VMOVUPS (R8), Y0
+
+rows5:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      64(CX), Y3
+	VMOVUPS      96(CX), Y4
+	VMASKMOVPS   128(CX), Y0, Y5
+	VMOVUPS      rows_allff800000<>+0(SB), Y6
+	VBLENDVPS    Y0, Y5, Y6, Y5
+	VMAXPS       Y2, Y1, Y6
+	VMAXPS       Y4, Y3, Y7
+	VMAXPS       Y6, Y5, Y6
+	VMAXPS       Y6, Y7, Y6
+	VPERM2F128   $0x01, Y6, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VPERMILPS    $0x4e, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VPERMILPS    $0xb1, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VSUBPS       Y6, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y8, Y7
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y6, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y8, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y6, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y8, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y6, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y8, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y6, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y6
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y7, Y1
+	VADDPS       Y4, Y3, Y6
+	VADDPS       Y1, Y5, Y1
+	VADDPS       Y1, Y6, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y6
+	VDIVPS       Y1, Y6, Y1
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y7, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMASKMOVPS   Y5, Y0, 128(AX)
+	ADDQ         SI, AX
+	ADDQ         DI, CX
+	DECQ         DX
+	JNZ          rows5
+	JMP          return
+
+short6:
+	SUBQ    $0x00000028, BX
+	LEAQ    rows_tail<>+32(SB), R8
+	SHLQ    $0x02, BX
+	SUBQ    BX, R8
+	VMOVUPS (R8), Y0
+
+rows6:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      64(CX), Y3
+	VMOVUPS      96(CX), Y4
+	VMOVUPS      128(CX), Y5
+	VMASKMOVPS   160(CX), Y0, Y6
+	VMOVUPS      rows_allff800000<>+0(SB), Y7
+	VBLENDVPS    Y0, Y6, Y7, Y6
+	VMAXPS       Y2, Y1, Y7
+	VMAXPS       Y4, Y3, Y8
+	VMAXPS       Y6, Y5, Y9
+	VMAXPS       Y8, Y7, Y7
+	VMAXPS       Y7, Y9, Y7
+	VPERM2F128   $0x01, Y7, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VPERMILPS    $0x4e, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VPERMILPS    $0xb1, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VSUBPS       Y7, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y8
+	VMAXPS       Y1, Y8, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y8, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y8, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y8, Y1
+	VPSRAD       $0x01, Y1, Y8
+	VPSUBD       Y8, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y8, Y9, Y8
+	VMULPS       Y1, Y8, Y8
+	VSUBPS       Y7, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y9, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y7, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y9, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y7, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y9, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y7, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y9, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y7, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y7
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y7, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       Y2, Y8, Y1
+	VADDPS       Y4, Y3, Y7
+	VADDPS       Y6, Y5, Y9
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y1, Y9, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y7
+	VDIVPS       Y1, Y7, Y1
+	VMULPS       Y1, Y8, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 128(AX)
+	VMASKMOVPS   Y6, Y0, 160(AX)
+	ADDQ         SI, AX
+	ADDQ         DI, CX
+	DECQ         DX
+	JNZ          rows6
+	JMP          return
+
+short7:
+	SUBQ    $0x00000030, BX
+	LEAQ    rows_tail<>+32(SB), R8
+	SHLQ    $0x02, BX
+	SUBQ    BX, R8
+	VMOVUPS (R8), Y0
+
+rows7:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      64(CX), Y3
+	VMOVUPS      96(CX), Y4
+	VMOVUPS      128(CX), Y5
+	VMOVUPS      160(CX), Y6
+	VMASKMOVPS   192(CX), Y0, Y7
+	VMOVUPS      rows_allff800000<>+0(SB), Y8
+	VBLENDVPS    Y0, Y7, Y8, Y7
+	VMAXPS       Y2, Y1, Y8
+	VMAXPS       Y4, Y3, Y9
+	VMAXPS       Y6, Y5, Y10
+	VMAXPS       Y8, Y7, Y8
+	VMAXPS       Y10, Y9, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERM2F128   $0x01, Y8, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERMILPS    $0x4e, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERMILPS    $0xb1, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VSUBPS       Y8, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y9
+	VMAXPS       Y1, Y9, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y9, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y9, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y9, Y1
+	VPSRAD       $0x01, Y1, Y9
+	VPSUBD       Y9, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y9, Y10, Y9
+	VMULPS       Y1, Y9, Y9
+	VSUBPS       Y8, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y10, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y8, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y10, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y8, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y10, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y8, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y10, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y10, Y6
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y8, Y7, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y8, Y7
+	VMULPS       Y1, Y7, Y7
+	VADDPS       Y2, Y9, Y1
+	VADDPS       Y4, Y3, Y8
+	VADDPS       Y6, Y5, Y10
+	VADDPS       Y1, Y7, Y1
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y8
+	VDIVPS       Y1, Y8, Y1
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 128(AX)
+	VMOVUPS      Y6, 160(AX)
+	VMASKMOVPS   Y7, Y0, 192(AX)
+	ADDQ         SI, AX
+	ADDQ         DI, CX
+	DECQ         DX
+	JNZ          rows7
+	JMP          return
+
+short8:
+	SUBQ    $0x00000038, BX
+	LEAQ    rows_tail<>+32(SB), R8
+	SHLQ    $0x02, BX
+	SUBQ    BX, R8
+	VMOVUPS (R8), Y0
+
+rows8:
+	VMOVUPS      (CX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      64(CX), Y3
+	VMOVUPS      96(CX), Y4
+	VMOVUPS      128(CX), Y5
+	VMOVUPS      160(CX), Y6
+	VMOVUPS      192(CX), Y7
+	VMASKMOVPS   224(CX), Y0, Y8
+	VMOVUPS      rows_allff800000<>+0(SB), Y9
+	VBLENDVPS    Y0, Y8, Y9, Y8
+	VMAXPS       Y2, Y1, Y9
+	VMAXPS       Y4, Y3, Y10
+	VMAXPS       Y6, Y5, Y11
+	VMAXPS       Y8, Y7, Y12
+	VMAXPS       Y10, Y9, Y9
+	VMAXPS       Y12, Y11, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERM2F128   $0x01, Y9, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERMILPS    $0x4e, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERMILPS    $0xb1, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VSUBPS       Y9, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y10
+	VMAXPS       Y1, Y10, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y10, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y10, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y10, Y1
+	VPSRAD       $0x01, Y1, Y10
+	VPSUBD       Y10, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y10, Y11, Y10
+	VMULPS       Y1, Y10, Y10
+	VSUBPS       Y9, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y11, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y9, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y11, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y9, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y11, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y9, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y11, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y9, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y11, Y6
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y9, Y7, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y11, Y7
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y9, Y8, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y8
+	VMAXPS       Y1, Y8, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y8, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y8, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y8, Y1
+	VPSRAD       $0x01, Y1, Y8
+	VPSUBD       Y8, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y8, Y9, Y8
+	VMULPS       Y1, Y8, Y8
+	VADDPS       Y2, Y10, Y1
+	VADDPS       Y4, Y3, Y9
+	VADDPS       Y6, Y5, Y11
+	VADDPS       Y8, Y7, Y12
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y12, Y11, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y9
+	VDIVPS       Y1, Y9, Y1
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y1, Y8, Y8
+	VMOVUPS      Y10, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 128(AX)
+	VMOVUPS      Y6, 160(AX)
+	VMOVUPS      Y7, 192(AX)
+	VMASKMOVPS   Y8, Y0, 224(AX)
+	ADDQ         SI, AX
+	ADDQ         DI, CX
+	DECQ         DX
+	JNZ          rows8
 
 return:
 	VZEROUPPER

@@ -217,19 +217,20 @@ func TestGateRows(t *testing.T) {
 	})
 }
 
-// eachPathBench runs f once per path and metric unit work.
+// eachPathBench runs f once per path; f works on elems elements.
 func eachPathBench(b *testing.B, name string, elems int, f func()) {
-	saved := cpu.X86
-	defer func() { cpu.X86 = saved }()
-	for _, path := range []string{"avx512", "avx2", "portable"} {
-		cpu.X86.AVX512 = saved.AVX512 && path == "avx512"
-		cpu.X86.AVX2 = saved.AVX2 && path != "portable"
+	for _, path := range cpu.Paths() {
+		restore, err := cpu.Force(path)
+		if err != nil {
+			b.Fatal(err)
+		}
 		b.Run(name+"/"+path, func(b *testing.B) {
 			for b.Loop() {
 				f()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(elems), "ns/elem")
 		})
+		restore()
 	}
 }
 

@@ -8,25 +8,29 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// shortRow is the number of vectors up to which a row stays in registers.
-const shortRow = 4
+// The number of vectors up to which a row stays in registers; the gradient
+// holds two rows.
+const (
+	shortSoftmax = 8
+	shortGrad    = 4
+)
 
 func emitRows(v vec) {
 	v.emitSoftmax()
 	v.emitSoftmaxGrad()
 }
 
-// byLength branches to short(k, mask) for rows of k <= shortRow vectors, whose
+// byLength branches to short(k, mask) for rows of k <= most vectors, whose
 // last vector is under mask, and to long otherwise. Both end the function's work
 // by falling through to the label "return".
-func (v vec) byLength(cols reg.GPVirtual, short func(k int, mask Op), long func()) {
-	for k := 1; k <= shortRow; k++ {
+func (v vec) byLength(cols reg.GPVirtual, most int, short func(k int, mask Op), long func()) {
+	for k := 1; k <= most; k++ {
 		CMPQ(cols, U32(k*v.lanes()))
 		JLE(LabelRef(fmt.Sprintf("short%d", k)))
 	}
 	long()
 	JMP(LabelRef("return"))
-	for k := 1; k <= shortRow; k++ {
+	for k := 1; k <= most; k++ {
 		Label(fmt.Sprintf("short%d", k))
 		rest := GP64()
 		MOVQ(cols, rest)
@@ -95,7 +99,7 @@ func (v vec) emitSoftmax() {
 	dst, x := ptr("dst"), ptr("x")
 	rows, cols := count("rows"), count("cols")
 	ptrs, strides := []reg.GPVirtual{dst, x}, []reg.GPVirtual{stride("ldDst"), stride("ldX")}
-	v.byLength(cols, func(k int, mask Op) {
+	v.byLength(cols, shortSoftmax, func(k int, mask Op) {
 		eachRow(fmt.Sprintf("rows%d", k), rows, ptrs, strides, func() {
 			e := v.row(x, k, mask)
 			e[k-1] = v.sel(mask, e[k-1], v.load(negInf)) // e^-Inf adds nothing below
@@ -142,7 +146,7 @@ func (v vec) emitSoftmaxGrad() {
 	dx, dy, y := ptr("dx"), ptr("dy"), ptr("y")
 	rows, cols := count("rows"), count("cols")
 	ptrs, strides := []reg.GPVirtual{dx, dy, y}, []reg.GPVirtual{stride("ldDx"), stride("ldDy"), stride("ldY")}
-	v.byLength(cols, func(k int, mask Op) {
+	v.byLength(cols, shortGrad, func(k int, mask Op) {
 		eachRow(fmt.Sprintf("rows%d", k), rows, ptrs, strides, func() {
 			d, p := v.row(dy, k, mask), v.row(y, k, mask)
 			acc := v.mul(d[0], p[0])
