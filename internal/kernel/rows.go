@@ -129,9 +129,14 @@ func LogSoftmaxRows[T Float](dst, x []T, rows, cols, ldDst, ldX int) {
 // dx may be dy or y.
 func LogSoftmaxGrad[T Float](dx, dy, y []T) {
 	dy, y = dy[:len(dx)], y[:len(dx)]
-	sum := float64(Sum(dy))
-	for i, v := range y {
-		dx[i] = T(float64(dy[i]) - math.Exp(float64(v))*sum)
+	sum := Sum(dy)
+	var p [512]T // e^y of a stretch, taken before dx overwrites y or dy
+	for len(dx) > 0 {
+		n := min(len(dx), len(p))
+		Exp(p[:n], y)
+		copy(dx[:n], dy)
+		Axpy(dx[:n], -sum, p[:n])
+		dx, dy, y = dx[n:], dy[n:], y[n:]
 	}
 }
 
