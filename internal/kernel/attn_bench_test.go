@@ -41,7 +41,22 @@ func BenchmarkAttention(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed())/float64(b.N*c.heads), "ns/head")
 			b.ReportMetric(best, "best-ns/head")
 		}
+		residual := [3][]float32{make([]float32, c.t*c.t), make([]float32, c.t*c.t), make([]float32, c.t*c.t)}
 		attnPaths(b, func(b *testing.B) {
+			b.Run(fmt.Sprintf("forward/dropout/heads=%d/%dx%dx%d", c.heads, c.t, c.t, c.d), func(b *testing.B) {
+				run(b, func(h *AttentionHead[float32], i int) {
+					h.Drop = 0.1
+					Attention(h, &w)
+				})
+			})
+			b.Run(fmt.Sprintf("both/residual/heads=%d/%dx%dx%d", c.heads, c.t, c.t, c.d), func(b *testing.B) {
+				run(b, func(h *AttentionHead[float32], i int) {
+					h.Prev, h.Scores = residual[0], residual[1]
+					Attention(h, &w)
+					AttentionGrad(h, &AttentionGrads[float32]{DO: at(x[4], i), DQ: at(x[5], i), DK: at(x[6], i), DV: at(x[7], i), DScores: residual[2]}, &w)
+					clear(residual[2])
+				})
+			})
 			b.Run(fmt.Sprintf("forward/heads=%d/%dx%dx%d", c.heads, c.t, c.t, c.d), func(b *testing.B) {
 				run(b, func(h *AttentionHead[float32], i int) { Attention(h, &w) })
 			})

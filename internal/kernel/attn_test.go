@@ -286,8 +286,10 @@ func attnExamine[F Float](t *testing.T, o attnOpts, eps float64) {
 			}
 		}
 	}
+	// Rounding a score of 3e4 alone moves it by 2e-3, and D ≤ 24 products by a
+	// few times that. Where one key wins, as nearly always then, less is seen.
 	if want.maxScore > 500 {
-		score = min(score, 0.02) // of a softmax that is one key or an even fight between two
+		score = min(score, 0.02)
 	}
 	attnCompare(t, "o", a.h.O, a.h.StrideO, want.o, o.d, 4*score)
 	attnCompare(t, "log sum", a.h.LogSum, 1, want.sums, 1, score)

@@ -52,11 +52,11 @@ func (w *AttentionScratch[F]) tile(lanes, d int) (t attnTile) {
 	t.top, t.sum, t.alpha, t.inv = cut(1), cut(1), cut(1), cut(1)
 	t.logSum, t.delta, t.ones, t.scaleLane = cut(1), cut(1), cut(1), cut(1)
 	t.qRows, t.doRows, t.rows = cut(d), cut(d), cut(wide)
-	fill(t.ones, 1)
+	attnFill(t.ones, 1)
 	return t
 }
 
-func fill(x []float32, v float32) {
+func attnFill(x []float32, v float32) {
 	for i := range x {
 		x[i] = v
 	}
@@ -70,8 +70,8 @@ func (h *AttentionHead[F]) keysFor(i, rows int) int {
 	return h.visible(i + rows - 1)
 }
 
-// keyBlock evens the tiles out: 130 keys are 65 and 65.
-func keyBlock(n int) int {
+// attnKeyBlock evens the tiles out: 130 keys are 65 and 65.
+func attnKeyBlock(n int) int {
 	blocks := (n + attnKeys - 1) / attnKeys
 	return (n + blocks - 1) / blocks
 }
@@ -85,9 +85,9 @@ func attentionTiles(h *AttentionHead[float32], w *AttentionScratch[float32], lan
 		t.pack(t.q, h.Q[i*h.StrideQ:], h.StrideQ, rows, h.D, h.Scale)
 		clear(t.o)
 		clear(t.sum)
-		fill(t.top, negInf)
+		attnFill(t.top, negInf)
 		keys := h.keysFor(i, rows)
-		step := keyBlock(keys)
+		step := attnKeyBlock(keys)
 		for j := 0; j < keys; j += step {
 			n := min(step, keys-j)
 			attnScores(lanes, &t.p[0], &t.q[0], &h.K[j*h.StrideK], h.StrideK, n, h.D)
@@ -109,7 +109,7 @@ func attentionTiles(h *AttentionHead[float32], w *AttentionScratch[float32], lan
 		}
 		if h.Scores != nil && keys < h.S {
 			for r := range rows {
-				fill(h.Scores[(i+r)*h.StrideScores:][keys:h.S], negInf)
+				attnFill(h.Scores[(i+r)*h.StrideScores:][keys:h.S], negInf)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func attentionTiles(h *AttentionHead[float32], w *AttentionScratch[float32], lan
 // attentionGradTiles is AttentionGrad for float32 by blocks of lanes queries.
 func attentionGradTiles(h *AttentionHead[float32], g *AttentionGrads[float32], w *AttentionScratch[float32], lanes int) {
 	t := w.tile(lanes, h.D)
-	fill(t.scaleLane, h.Scale)
+	attnFill(t.scaleLane, h.Scale)
 	for i := 0; i < h.T; i += lanes {
 		rows := min(lanes, h.T-i)
 		q, strideQ := t.fullRows(t.qRows, h.Q[i*h.StrideQ:], h.StrideQ, rows, h.D)
@@ -127,11 +127,11 @@ func attentionGradTiles(h *AttentionHead[float32], g *AttentionGrads[float32], w
 		t.pack(t.do, do, strideDO, lanes, h.D, 1)
 		t.pack(t.o, h.O[i*h.StrideO:], h.StrideO, rows, h.D, 1)
 		attnDelta(lanes, &t.delta[0], &t.do[0], &t.o[0], h.D)
-		fill(t.logSum, float32(math.Inf(1))) // lanes without a query: all probabilities are 0
+		attnFill(t.logSum, float32(math.Inf(1))) // lanes without a query: all probabilities are 0
 		copy(t.logSum, h.LogSum[i:i+rows])
 		clear(t.o) // from here on the gradient of q
 		keys := h.keysFor(i, rows)
-		step := keyBlock(keys)
+		step := attnKeyBlock(keys)
 		for j := 0; j < keys; j += step {
 			n := min(step, keys-j)
 			k, v := &h.K[j*h.StrideK], &h.V[j*h.StrideV]
@@ -200,17 +200,23 @@ func (t *attnTile) causal(x []float32, h *AttentionHead[float32], i, j, n int, v
 		if v == 0 {
 			row = row[min(max(0, -first), len(row)):]
 		}
-		fill(row, v)
+		attnFill(row, v)
 	}
 }
 
 // drawKeep fills t.keep with dropout's factors.
 func (t *attnTile) drawKeep(h *AttentionHead[float32], i, rows, j, n int) {
 	x := t.rows[:t.lanes*n]
-	fill(x, 1)
-	for r := range rows {
-		row := x[r*n:][:n]
-		Dropout(row, row, h.Drop, h.DropKey, h.DropOffset+uint64(i+r)*uint64(h.S)+uint64(j))
+	attnFill(x, 1)
+	at := h.DropOffset + uint64(i)*uint64(h.S) + uint64(j)
+	if n == h.S { // the rows follow each other in the stream too: one long run
+		x := x[:rows*n]
+		Dropout(x, x, h.Drop, h.DropKey, at)
+	} else {
+		for r := range rows {
+			row := x[r*n:][:n]
+			Dropout(row, row, h.Drop, h.DropKey, at+uint64(r)*uint64(h.S))
+		}
 	}
 	t.pack(t.keep, x, n, t.lanes, n, 1)
 }

@@ -29,7 +29,7 @@ func TestAttentionTileExp(t *testing.T) {
 				x -= max(1e-4, -x*1e-5)
 			}
 			copy(p, in)
-			fill(ds, 1)
+			attnFill(ds, 1)
 			attnGradTile(lanes, &p[0], &ds[0], n, &zero[0], &zero[0])
 			for i, got := range p {
 				want := math.Exp(float64(in[i]))
@@ -49,7 +49,7 @@ func TestAttentionTileExp(t *testing.T) {
 		}
 		edge := map[float32]float32{0: 1, -104.5: 0, -1e30: 0, float32(math.Inf(-1)): 0}
 		for in, want := range edge {
-			fill(p, in)
+			attnFill(p, in)
 			attnGradTile(lanes, &p[0], &ds[0], 1, &zero[0], &zero[0])
 			if p[0] != want {
 				t.Errorf("exp(%g) = %g, want %g", in, p[0], want)
@@ -71,7 +71,7 @@ func TestAttentionTileLog(t *testing.T) {
 		}
 		top, sum, logSum, inv := make([]float32, lanes), make([]float32, lanes), make([]float32, lanes), make([]float32, lanes)
 		for s := float32(1); s < 1e6; s *= 1.0003 {
-			fill(sum, s)
+			attnFill(sum, s)
 			attnFinish(lanes, &top[0], &sum[0], &logSum[0], &inv[0])
 			// Relative to 1: what the logarithm is added to is a score of about that size or larger.
 			if want := math.Log(float64(s)); math.Abs(float64(logSum[lanes-1])-want) > 2e-7*max(1, want) || inv[0] != 1/s {
@@ -97,7 +97,7 @@ func TestAttentionTileGuards(t *testing.T) {
 			for n := 1; n <= 33; n++ {
 				guarded := func(size int) []float32 {
 					x := make([]float32, size+2)
-					fill(x, 0.5)
+					attnFill(x, 0.5)
 					x[0], x[size+1] = attnGuard, attnGuard
 					return x
 				}
