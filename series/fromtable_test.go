@@ -218,3 +218,41 @@ func TestCheckFutureNone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// FuzzFromTable feeds whatever the table reader accepts: no panic, one-line errors that name the source, and series that
+// keep their promises.
+func FuzzFromTable(f *testing.F) {
+	f.Add("ds,y,p\n2020-01-01,1,2\n2020-01-03,3,4\n", true, uint8(0), "")
+	f.Add("unique_id,ds,y\nA,2020-01-31,1\nB,2020-02-29,\nA,2020-02-29,7\n", false, uint8(1), "ME")
+	f.Add("year,a\n1990,1\n1992,x\n", true, uint8(2), "")
+	f.Add("t,a\n-9223372036854775808,1\n9223372036854775807,2\n", true, uint8(0), "")
+	f.Add("time,a\n0001-01-01,1\n9999-12-31,2\n", true, uint8(0), "ms")
+	f.Fuzz(func(t *testing.T, text string, fill bool, layout uint8, freq string) {
+		tab, err := table.Read(strings.NewReader(text), "x.csv", table.Options{MaxCells: 1 << 12})
+		if err != nil || tab == nil {
+			return
+		}
+		o := series.Options{FillGaps: fill, Layout: series.Layout(layout % 3)}
+		o.Freq, _ = series.ParseFreq(freq)
+		p, err := series.FromTable(tab, o)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "series: x.csv") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %q", err)
+			}
+			return
+		}
+		if len(p.Series) == 0 {
+			t.Error("no series and no error")
+		}
+		for _, s := range p.Series {
+			if err := s.Validate(); err != nil {
+				t.Error(err)
+			}
+			for i := range min(len(s.Y), 50) {
+				if n, exact := s.Freq.Steps(s.Start, s.Time(i)); s.Freq.Unit != series.NoUnit && (n != i || !exact) {
+					t.Errorf("%s: step %d of %v (%s) is counted as %d", s.ID, i, s.Start, s.Freq, n)
+				}
+			}
+		}
+	})
+}

@@ -273,7 +273,7 @@ func (b *builder) spoiled(c *table.Column) error {
 			}
 		}
 	}
-	if numbers <= texts {
+	if texts == 0 || numbers <= texts {
 		return nil
 	}
 	return b.at(first, "column %q: %q is no number, like %d others of the column are; correct it, or name the columns to forecast with --target",
