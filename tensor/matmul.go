@@ -170,3 +170,15 @@ func (t *Tensor) accumulateProduct(x, y *Tensor, tx, ty bool) {
 	prim.gemm(g, x, y, tx, ty, epilogue{})
 	t.accumulate(g)
 }
+
+// MatMulInto writes a·b into dst: [M, K]·[K, N] → [M, N]. Nothing is recorded.
+func MatMulInto(dst, a, b *Tensor) {
+	for _, t := range [...]*Tensor{dst, a, b} {
+		t.check("matmul")
+	}
+	sameFloat("matmul", dst, a, b)
+	if dst.rank != 2 || a.rank != 2 || b.rank != 2 || a.shape[1] != b.shape[0] || dst.shape[0] != a.shape[0] || dst.shape[1] != b.shape[1] {
+		fail("matmul", "shapes do not fit", dst, a, b)
+	}
+	prim.gemm(dst, a, b, false, false, epilogue{})
+}
