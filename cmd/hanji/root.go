@@ -47,6 +47,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	root.AddCommand(
 		newBenchCmd(),
 		newEvalCmd(),
+		newTrainCmd(g),
 		newVersionCmd(),
 	)
 	root.InitDefaultCompletionCmd()
