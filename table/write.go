@@ -5,11 +5,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/hanji-ml/hanji/internal/atomicfile"
 )
 
 // WriteFile writes t in the format that the ending of path names: .csv, .tsv, .json, .jsonl, .ndjson or .parquet, with
@@ -26,25 +27,9 @@ func WriteFile(path string, t *Table) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("table: %s: this is a directory; name a file in it", path)
 	}
-	f, err := createBeside(path)
-	if err != nil {
-		return fmt.Errorf("table: %w", err)
-	}
-	err = writePacked(f, pack, func(w io.Writer) error { return write(w, t) })
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("table: %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Write(path, func(w io.Writer) error {
+		return writePacked(w, pack, func(w io.Writer) error { return write(w, t) })
+	})
 }
 
 // writerFor finds the format and the compression (".gz", ".zst" or none) in the ending of path.
@@ -66,17 +51,6 @@ func writerFor(path string) (write func(io.Writer, *Table) error, pack string, e
 		return WriteParquet, pack, nil
 	}
 	return nil, "", fmt.Errorf("table: %s: no format of that ending; give .csv, .tsv, .json, .jsonl or .parquet, with .gz or .zst to compress", path)
-}
-
-// createBeside makes a new file in the folder of path, with the permissions that path would get.
-func createBeside(path string) (*os.File, error) {
-	for i := 0; ; i++ {
-		name := path + ".part" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i)
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil || !os.IsExist(err) || i == 100 {
-			return f, err
-		}
-	}
 }
 
 // writePacked puts compression between w and what write writes.
