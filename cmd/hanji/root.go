@@ -45,6 +45,8 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	f.StringVar(&g.LogLevel, "log-level", "", "least serious message to show: debug, info, warn or error (default warn)")
 	f.BoolVarP(&g.Verbose, "verbose", "v", false, "same as --log-level debug")
 	root.AddCommand(
+		newBenchCmd(),
+		newEvalCmd(),
 		newVersionCmd(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -1,0 +1,158 @@
+package kernel
+
+import "math"
+
+// Softmax is dst[i] = e^(x[i]-m) / Σ e^(x[j]-m) with m = max x. Elements of
+// -Inf get 0; a row of nothing but -Inf gives NaN everywhere, as in torch.
+func Softmax[T Float](dst, x []T) {
+	SoftmaxRows(dst, x, 1, len(dst), len(dst), len(dst))
+}
+
+// SoftmaxRows is Softmax of each of rows rows of cols elements; row r stands
+// at r·ldDst in dst and at r·ldX in x. dst may be x.
+func SoftmaxRows[T Float](dst, x []T, rows, cols, ldDst, ldX int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	checkRows(len(dst), rows, cols, ldDst)
+	checkRows(len(x), rows, cols, ldX)
+	if isF32[T]() && softmaxRowsF32(f32(dst), f32(x), rows, cols, ldDst, ldX) {
+		return
+	}
+	for r := range rows {
+		softmaxGeneric(dst[r*ldDst:][:cols], x[r*ldX:][:cols])
+	}
+}
+
+func softmaxGeneric[T Float](dst, x []T) {
+	m := math.Inf(-1)
+	for _, v := range x {
+		m = maxOf(m, float64(v))
+	}
+	var sum float64
+	for i, v := range x {
+		e := math.Exp(float64(v) - m)
+		dst[i] = T(e)
+		sum += e
+	}
+	inv := 1 / sum
+	for i, v := range dst {
+		dst[i] = T(float64(v) * inv)
+	}
+}
+
+// checkRows panics unless rows rows of cols elements at distance ld lie in n.
+// The assembly behind it does not look again.
+func checkRows(n, rows, cols, ld int) {
+	if ld < cols && rows > 1 || (rows-1)*ld+cols > n {
+		panic("kernel: rows do not fit into the slice")
+	}
+}
+
+// SoftmaxGrad is dx[i] = y[i]·(dy[i] - Σ dy[j]·y[j]) with y = Softmax(x).
+func SoftmaxGrad[T Float](dx, dy, y []T) {
+	n := len(dx)
+	SoftmaxGradRows(dx, dy, y, 1, n, n, n, n)
+}
+
+// SoftmaxGradRows is SoftmaxGrad of each row; each slice has its own row
+// distance. dx may be dy or y.
+func SoftmaxGradRows[T Float](dx, dy, y []T, rows, cols, ldDx, ldDy, ldY int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	checkRows(len(dx), rows, cols, ldDx)
+	checkRows(len(dy), rows, cols, ldDy)
+	checkRows(len(y), rows, cols, ldY)
+	if isF32[T]() && softmaxGradRowsF32(f32(dx), f32(dy), f32(y), rows, cols, ldDx, ldDy, ldY) {
+		return
+	}
+	for r := range rows {
+		dx, dy, y := dx[r*ldDx:][:cols], dy[r*ldDy:][:cols], y[r*ldY:][:cols]
+		var dot float64
+		for i, v := range y {
+			dot += float64(dy[i]) * float64(v)
+		}
+		for i, v := range y {
+			dx[i] = T(float64(v) * (float64(dy[i]) - dot))
+		}
+	}
+}
+
+// LogSumExp is ln Σ e^x[i] without overflow. It is -Inf of nothing but -Inf
+// and of nothing, +Inf if one element is, NaN if one element is.
+func LogSumExp[T Float](x []T) T {
+	return T(logSumExp(x))
+}
+
+func logSumExp[T Float](x []T) float64 {
+	m := float64(MaxOf(x))
+	if math.IsInf(m, 0) {
+		return m // e^(Inf-Inf) would be NaN
+	}
+	if isF32[T]() {
+		if s, ok := sumExpF32(f32(x), float32(m)); ok {
+			return m + math.Log(s)
+		}
+	}
+	var s float64
+	for _, v := range x {
+		s += math.Exp(float64(v) - m)
+	}
+	return m + math.Log(s)
+}
+
+// LogSoftmax is dst[i] = x[i] - LogSumExp(x). A row of nothing but -Inf
+// gives NaN everywhere, as in torch.
+func LogSoftmax[T Float](dst, x []T) {
+	x = x[:len(dst)]
+	m := float64(MaxOf(x))
+	// x - m first: the logarithm is small beside a large m.
+	l := logSumExp(x) - m
+	for i, v := range x {
+		dst[i] = T(float64(v) - m - l)
+	}
+}
+
+// LogSoftmaxRows is LogSoftmax of each row.
+func LogSoftmaxRows[T Float](dst, x []T, rows, cols, ldDst, ldX int) {
+	for r := range rows {
+		LogSoftmax(dst[r*ldDst:][:cols], x[r*ldX:][:cols])
+	}
+}
+
+// LogSoftmaxGrad is dx[i] = dy[i] - e^y[i]·Σ dy[j] with y = LogSoftmax(x).
+// dx may be dy or y.
+func LogSoftmaxGrad[T Float](dx, dy, y []T) {
+	dy, y = dy[:len(dx)], y[:len(dx)]
+	sum := float64(Sum(dy))
+	for i, v := range y {
+		dx[i] = T(float64(dy[i]) - math.Exp(float64(v))*sum)
+	}
+}
+
+// LogSoftmaxGradRows is LogSoftmaxGrad of each row.
+func LogSoftmaxGradRows[T Float](dx, dy, y []T, rows, cols, ldDx, ldDy, ldY int) {
+	for r := range rows {
+		LogSoftmaxGrad(dx[r*ldDx:][:cols], dy[r*ldDy:][:cols], y[r*ldY:][:cols])
+	}
+}
+
+// GateRows is the gated attention block of TSMixer: w = softmax(g) and
+// dst = x·w, row by row; rows are contiguous, cols long. w is written for the
+// gradient and may be g; dst may be x.
+func GateRows[T Float](dst, w, x, g []T, rows, cols int) {
+	SoftmaxRows(w, g, rows, cols, cols, cols)
+	n := rows * cols
+	Mul(dst[:n], x, w)
+}
+
+// GateGradRows gives the gradients of GateRows: dx = dy·w and
+// dg = softmax'(dy·x), from the w that GateRows wrote. dg must not be dy, x,
+// w or dx; dx may be dy or x.
+func GateGradRows[T Float](dx, dg, dy, x, w []T, rows, cols int) {
+	n := rows * cols
+	Mul(dg[:n], dy, x)
+	Mul(dx[:n], dy, w)
+	SoftmaxGradRows(dg, dg, w, rows, cols, cols, cols, cols)
+}

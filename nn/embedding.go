@@ -1,0 +1,19 @@
+package nn
+
+import "github.com/hanji-ml/hanji/tensor"
+
+// Embedding is a table of vectors looked up by id.
+type Embedding struct {
+	Weight *tensor.Tensor // [V, C]
+}
+
+// NewEmbedding makes a table of V vectors of C channels.
+func NewEmbedding(v, c int) *Embedding {
+	return &Embedding{Weight: tensor.NewParam("weight", tensor.F32, v, c)}
+}
+
+// Forward maps i64 ids of any shape to [..., C].
+func (e *Embedding) Forward(ids *tensor.Tensor) *tensor.Tensor { return ids.Embedding(e.Weight) }
+
+// init draws from the standard normal, torch.nn.Embedding's default.
+func (e *Embedding) init(key uint64) { e.Weight.FillNormal(key, 0, 1) }

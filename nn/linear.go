@@ -1,0 +1,39 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/hanji-ml/hanji/tensor"
+)
+
+// Linear is x·Wᵀ + b.
+type Linear struct {
+	Weight *tensor.Tensor // [out, in]
+	Bias   *tensor.Tensor // [out]; nil: none
+}
+
+// NewLinear makes a layer from in to out features.
+func NewLinear(in, out int, bias bool) *Linear {
+	l := &Linear{Weight: tensor.NewParam("weight", tensor.F32, out, in)}
+	if bias {
+		l.Bias = tensor.NewParam("bias", tensor.F32, out)
+	}
+	return l
+}
+
+// Forward maps [..., in] to [..., out].
+func (l *Linear) Forward(x *tensor.Tensor) *tensor.Tensor { return x.Linear(l.Weight, l.Bias) }
+
+// ForwardAct is act(Forward(x)), fused in inference.
+func (l *Linear) ForwardAct(x *tensor.Tensor, act tensor.Act) *tensor.Tensor {
+	return x.LinearAct(l.Weight, l.Bias, act)
+}
+
+// init draws weight and bias from ±1/√in, torch.nn.Linear's default (kaiming_uniform with a = √5).
+func (l *Linear) init(key uint64) {
+	bound := 1 / math.Sqrt(float64(max(l.Weight.Dim(1), 1)))
+	l.Weight.FillUniform(key, -bound, bound)
+	if l.Bias != nil {
+		l.Bias.FillUniform(key+1, -bound, bound)
+	}
+}

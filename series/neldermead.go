@@ -1,0 +1,148 @@
+package series
+
+import "math"
+
+// nelderMead minimises a function of few variables inside a box without derivatives (Nelder and Mead, Computer Journal 7,
+// 1965), with the dimension-dependent coefficients of Gao and Han (Comput. Optim. Appl. 51, 2012), which keep it useful for
+// the 15 and more parameters of a seasonal model. A point outside the box is moved to its nearest face.
+// The start, step and stopping rules are those of statsforecast 2.1, so that surfaces with many flat directions end at
+// about the same point. Its buffers are reused from call to call.
+type nelderMead struct {
+	maxIter int     // at most that many steps
+	tol     float64 // stop when the values at the corners have a smaller standard deviation
+	step    float64 // first corners lie this share of each coordinate away; 1e-4 where a coordinate is 0
+
+	n                int
+	corner           [][]float64
+	value            []float64
+	order            []int
+	sum, centre, try []float64
+	try2             []float64
+}
+
+func (o *nelderMead) resize(n int) {
+	if o.n == n {
+		return
+	}
+	o.n = n
+	o.corner = make([][]float64, n+1)
+	flat := make([]float64, (n+1)*n)
+	for i := range o.corner {
+		o.corner[i] = flat[i*n : (i+1)*n]
+	}
+	o.value, o.order = make([]float64, n+1), make([]int, n+1)
+	o.sum, o.centre, o.try, o.try2 = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+}
+
+// minimise writes the best point over x and returns its value. NaN counts as +Inf.
+func (o *nelderMead) minimise(f func([]float64) float64, x, lo, hi []float64) float64 {
+	n := len(x)
+	o.resize(n)
+	eval := func(p []float64) float64 {
+		if v := f(p); !math.IsNaN(v) {
+			return v
+		}
+		return math.Inf(1)
+	}
+	for i := range x {
+		x[i] = min(max(x[i], lo[i]), hi[i])
+	}
+	for k, c := range o.corner {
+		copy(c, x)
+		if k < n {
+			if c[k] == 0 {
+				c[k] = 1e-4
+			} else {
+				c[k] *= 1 + o.step
+			}
+			c[k] = min(max(c[k], lo[k]), hi[k])
+		}
+		o.value[k] = eval(c)
+		o.order[k] = k
+	}
+	nf := float64(n)
+	expand, contract, shrink := 1+2/nf, 0.75-1/(2*nf), 1-1/nf
+	// move writes centre + s·(p − centre), kept in the box, and returns its value.
+	move := func(dst []float64, s float64, p []float64) float64 {
+		for i, c := range o.centre {
+			dst[i] = min(max(c+s*(p[i]-c), lo[i]), hi[i])
+		}
+		return eval(dst)
+	}
+	for range o.maxIter {
+		o.sort()
+		best, second, worst := o.order[0], o.order[n-1], o.order[n]
+		if deviation(o.value) < o.tol {
+			break
+		}
+		clear(o.sum)
+		for _, c := range o.corner {
+			for i, v := range c {
+				o.sum[i] += v
+			}
+		}
+		for i := range o.centre {
+			o.centre[i] = (o.sum[i] - o.corner[worst][i]) / nf
+		}
+		fr := move(o.try, -1, o.corner[worst])
+		switch {
+		case o.value[best] <= fr && fr < o.value[second]:
+			o.accept(worst, o.try, fr)
+			continue
+		case fr < o.value[best]:
+			if fe := move(o.try2, expand, o.try); fe < fr {
+				o.accept(worst, o.try2, fe)
+			} else {
+				o.accept(worst, o.try, fr)
+			}
+			continue
+		case o.value[second] <= fr && fr < o.value[worst]:
+			if fc := move(o.try2, contract, o.try); fc <= fr {
+				o.accept(worst, o.try2, fc)
+				continue
+			}
+		default:
+			if fc := move(o.try2, -contract, o.try); fc < o.value[worst] {
+				o.accept(worst, o.try2, fc)
+				continue
+			}
+		}
+		for k, c := range o.corner {
+			if k == best {
+				continue
+			}
+			for i, b := range o.corner[best] {
+				c[i] = min(max(b+shrink*(c[i]-b), lo[i]), hi[i])
+			}
+			o.value[k] = eval(c)
+		}
+	}
+	o.sort()
+	copy(x, o.corner[o.order[0]])
+	return o.value[o.order[0]]
+}
+
+func (o *nelderMead) accept(k int, p []float64, v float64) {
+	copy(o.corner[k], p)
+	o.value[k] = v
+}
+
+// sort orders the corners by value, equal ones by position.
+func (o *nelderMead) sort() {
+	for i := range o.order {
+		o.order[i] = i
+	}
+	for i := 1; i < len(o.order); i++ {
+		for j := i; j > 0 && o.value[o.order[j]] < o.value[o.order[j-1]]; j-- {
+			o.order[j], o.order[j-1] = o.order[j-1], o.order[j]
+		}
+	}
+}
+
+func deviation(v []float64) float64 {
+	c, s := mean(v), 0.0
+	for _, x := range v {
+		s += (x - c) * (x - c)
+	}
+	return math.Sqrt(s / float64(len(v)))
+}

@@ -1,0 +1,574 @@
+package tensor
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
+	"github.com/hanji-ml/hanji/internal/par"
+)
+
+// grain is how many elements one worker takes at a time: enough to hide the hand-over, few enough to stay in L2.
+const grain = 16 << 10
+
+func cpuPrimitives() primitives {
+	return primitives{
+		fill: cpuFill, copy: cpuCopy, permute: cpuPermute, upload: cpuUpload, download: cpuDownload,
+		unary: cpuUnary, unaryGrad: cpuUnaryGrad, binary: cpuBinary, scalar: cpuScalar,
+		reduce: cpuReduce, argmax: cpuArgmax, sortRows: cpuSortRows, gemm: cpuGemm,
+		softmax: cpuSoftmax, softmaxGrad: cpuSoftmaxGrad,
+		layerNorm: cpuLayerNorm, layerNormGrad: cpuLayerNormGrad, rmsNorm: cpuRMSNorm, rmsNormGrad: cpuRMSNormGrad,
+		colMoments: cpuColMoments, normCols: cpuNormCols, batchNormGrad: cpuBatchNormGrad,
+		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
+		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
+		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
+		adam: cpuAdam, sumSquares: cpuSumSquares,
+	}
+}
+
+// walk visits operands that share one logical shape as few, long rows: axes that lie without gaps in every operand
+// are joined first. An operand of inner stride 0 repeats one element along the row.
+type walk struct {
+	rank   int
+	shape  [MaxRank + 1]int
+	stride [4][MaxRank + 1]int
+	n      int // operands
+}
+
+func newWalk(ts ...*Tensor) walk {
+	w := walk{n: len(ts)}
+	r := 0 // axes so far, outermost first
+	for i := range ts[0].rank {
+		d := ts[0].shape[i]
+		if d == 1 {
+			continue
+		}
+		join := r > 0
+		for k, t := range ts {
+			join = join && w.stride[k][r-1] == t.stride[i]*d
+		}
+		if !join {
+			r++
+			w.shape[r-1] = 1
+		}
+		w.shape[r-1] *= d
+		for k, t := range ts {
+			w.stride[k][r-1] = t.stride[i]
+		}
+	}
+	rowsReady := r > 0 && w.stride[0][r-1] == 1
+	for k := range ts {
+		rowsReady = rowsReady && (w.stride[k][r-1] == 0 || w.stride[k][r-1] == 1)
+	}
+	if !rowsReady { // a last axis of length 1 was dropped, or there is no axis: rows of one element
+		r++
+		w.shape[r-1] = 1
+		for k := range ts {
+			w.stride[k][r-1] = 1
+		}
+	}
+	w.rank = r
+	return w
+}
+
+func (w *walk) inner() int { return w.shape[w.rank-1] }
+
+func (w *walk) rows() int {
+	n := 1
+	for _, d := range w.shape[:w.rank-1] {
+		n *= d
+	}
+	return n
+}
+
+// start is the offset of each operand's row.
+func (w *walk) start(row int) (at [4]int) {
+	for i := w.rank - 2; i >= 0; i-- {
+		j := row % w.shape[i]
+		row /= w.shape[i]
+		for k := range w.n {
+			at[k] += j * w.stride[k][i]
+		}
+	}
+	return at
+}
+
+// each runs f over all rows, or over pieces of the row where there is but one.
+func (w *walk) each(f func(at [4]int, n int)) {
+	inner, rows := w.inner(), w.rows()
+	if inner == 0 || rows == 0 {
+		return
+	}
+	if rows == 1 {
+		if inner <= grain {
+			f([4]int{}, inner)
+			return
+		}
+		par.For(inner, grain, func(lo, hi int) {
+			var at [4]int
+			for k := range w.n {
+				at[k] = lo * w.stride[k][w.rank-1]
+			}
+			f(at, hi-lo)
+		})
+		return
+	}
+	par.For(rows, max(1, grain/inner), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			f(w.start(r), inner)
+		}
+	})
+}
+
+func cpuFill(dst *Tensor, v float64) {
+	switch dst.dt {
+	case F32:
+		fillLoop(dst, float32(v))
+	case F64:
+		fillLoop(dst, v)
+	case I32:
+		fillLoop(dst, int32(v))
+	case I64:
+		fillLoop(dst, int64(v))
+	case U8:
+		fillLoop(dst, uint8(v))
+	default:
+		one := [1]float32{float32(v)}
+		half := [1]uint16{}
+		narrow(dst.dt, half[:], one[:])
+		fillLoop(dst, half[0])
+	}
+}
+
+func fillLoop[T any](dst *Tensor, v T) {
+	d := data[T](dst)
+	w := newWalk(dst)
+	w.each(func(at [4]int, n int) {
+		row := d[at[0] : at[0]+n]
+		for i := range row {
+			row[i] = v
+		}
+	})
+}
+
+func cpuCopy(dst, src *Tensor) {
+	if dst.dt == src.dt {
+		switch dst.dt.Size() {
+		case 4:
+			copyLoop[uint32](dst, src)
+		case 8:
+			copyLoop[uint64](dst, src)
+		case 2:
+			copyLoop[uint16](dst, src)
+		case 1:
+			copyLoop[uint8](dst, src)
+		}
+		return
+	}
+	switch dst.dt {
+	case F32:
+		convertTo[float32](dst, src)
+	case F64:
+		convertTo[float64](dst, src)
+	case I32:
+		convertTo[int32](dst, src)
+	case I64:
+		convertTo[int64](dst, src)
+	case U8:
+		convertTo[uint8](dst, src)
+	default: // f16, bf16: through f32
+		tmp := Tensor{dt: F32, st: &storage{b: alignedBytes(4 * src.Len()), class: -1}}
+		tmp.setShape("copy", src.shape[:src.rank])
+		if src.dt == F32 {
+			copyLoop[uint32](&tmp, src)
+		} else {
+			convertTo[float32](&tmp, src)
+		}
+		f := data[float32](&tmp)
+		d := data[uint16](dst)
+		w := newWalk(dst, &tmp)
+		w.each(func(at [4]int, n int) { narrow(dst.dt, d[at[0]:at[0]+n], f[at[1]:at[1]+n]) })
+	}
+}
+
+func copyLoop[T any](dst, src *Tensor) {
+	d, s := data[T](dst), data[T](src)
+	w := newWalk(dst, src)
+	repeat := w.stride[1][w.rank-1] == 0
+	w.each(func(at [4]int, n int) {
+		row := d[at[0] : at[0]+n]
+		if !repeat {
+			copy(row, s[at[1]:at[1]+n])
+			return
+		}
+		v := s[at[1]]
+		for i := range row {
+			row[i] = v
+		}
+	})
+}
+
+type number interface {
+	~float32 | ~float64 | ~int32 | ~int64 | ~uint8
+}
+
+func convertTo[D number](dst, src *Tensor) {
+	switch src.dt {
+	case F32:
+		convertLoop[D, float32](dst, src)
+	case F64:
+		convertLoop[D, float64](dst, src)
+	case I32:
+		convertLoop[D, int32](dst, src)
+	case I64:
+		convertLoop[D, int64](dst, src)
+	case U8:
+		convertLoop[D, uint8](dst, src)
+	case F16, BF16:
+		d, s := data[D](dst), data[uint16](src)
+		w := newWalk(dst, src)
+		w.each(func(at [4]int, n int) {
+			if f, ok := any(d).([]float32); ok {
+				widen(src.dt, f[at[0]:at[0]+n], s[at[1]:at[1]+n])
+				return
+			}
+			var one [1]float32
+			for i := range n {
+				widen(src.dt, one[:], s[at[1]+i:at[1]+i+1])
+				d[at[0]+i] = D(one[0])
+			}
+		})
+	}
+}
+
+func convertLoop[D, S number](dst, src *Tensor) {
+	d, s := data[D](dst), data[S](src)
+	w := newWalk(dst, src)
+	w.each(func(at [4]int, n int) {
+		row := s[at[1] : at[1]+n]
+		for i, v := range row {
+			d[at[0]+i] = D(v)
+		}
+	})
+}
+
+func narrow(dt DType, dst []uint16, src []float32) {
+	if dt == BF16 {
+		kernel.F32ToBF16(dst, src)
+	} else {
+		kernel.F32ToF16(dst, src)
+	}
+}
+
+func widen(dt DType, dst []float32, src []uint16) {
+	if dt == BF16 {
+		kernel.BF16ToF32(dst, src)
+	} else {
+		kernel.F16ToF32(dst, src)
+	}
+}
+
+func cpuPermute(dst, src *Tensor, axes []int) {
+	v := *src // src with the strides of dst's axis order
+	for i, a := range axes {
+		v.shape[i], v.stride[i] = src.shape[a], src.stride[a]
+	}
+	switch dst.dt.Size() {
+	case 4:
+		permuteLoop[uint32](dst, &v)
+	case 8:
+		permuteLoop[uint64](dst, &v)
+	case 2:
+		permuteLoop[uint16](dst, &v)
+	default:
+		permuteLoop[uint8](dst, &v)
+	}
+}
+
+// permuteLoop copies planes: the last axis of dst and the axis that is contiguous in src are transposed blockwise.
+func permuteLoop[T any](dst, src *Tensor) {
+	last := dst.rank - 1
+	p := -1
+	for i := range last {
+		if src.stride[i] == 1 && src.shape[i] > 1 {
+			p = i
+		}
+	}
+	if p < 0 {
+		copyLoop[T](dst, src)
+		return
+	}
+	outerD, outerS := *dst, *src // the plane's axes shrink to 1: what is left is walked plane by plane
+	for _, t := range []*Tensor{&outerD, &outerS} {
+		t.shape[p], t.shape[last] = 1, 1
+	}
+	planes := outerD.Len()
+	rows, cols := dst.shape[p], dst.shape[last]
+	d, s := data[T](dst), data[T](src)
+	if planes*rows*cols == 0 {
+		return
+	}
+	par.For(planes, max(1, grain/(rows*cols)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			a, b := 0, 0
+			for k, r := last, i; k >= 0; k-- {
+				j := r % outerD.shape[k]
+				r /= outerD.shape[k]
+				a += j * dst.stride[k]
+				b += j * src.stride[k]
+			}
+			// dst plane is [rows, cols]; in src the columns run with stride src.stride[last] and rows lie side by side
+			kernel.Transpose(d[a:], s[b:], cols, rows, dst.stride[p], src.stride[last])
+		}
+	})
+}
+
+func cpuUpload(dst *Tensor, src []byte) { copy(dst.st.b[dst.off*dst.dt.Size():], src) }
+
+func cpuDownload(out []byte, dt DType, src *Tensor) {
+	cpuCopy(Wrap("", dt, out, src.shape[:src.rank]...), src)
+}
+
+func cpuUnary(op unaryOp, dst, x *Tensor, alpha float64) {
+	if dst.dt == F64 {
+		unaryLoop(op, data[float64](dst), data[float64](x), alpha, x.Len())
+	} else {
+		unaryLoop(op, data[float32](dst), data[float32](x), alpha, x.Len())
+	}
+}
+
+func unaryLoop[T kernel.Float](op unaryOp, dst, x []T, alpha float64, n int) {
+	f := unaryKernel[T](op)
+	par.For(n, grain, func(lo, hi int) { f(dst[lo:hi], x[lo:hi], T(alpha)) })
+}
+
+func unaryKernel[T kernel.Float](op unaryOp) func(dst, x []T, alpha T) {
+	plain := func(f func(dst, x []T)) func(dst, x []T, alpha T) { return func(dst, x []T, _ T) { f(dst, x) } }
+	switch op {
+	case opAbs:
+		return plain(kernel.Abs[T])
+	case opSign:
+		return plain(kernel.Sign[T])
+	case opSquare:
+		return plain(kernel.Square[T])
+	case opSqrt:
+		return plain(kernel.Sqrt[T])
+	case opRsqrt:
+		return plain(kernel.Rsqrt[T])
+	case opRecip:
+		return plain(kernel.Recip[T])
+	case opExp:
+		return plain(kernel.Exp[T])
+	case opExpm1:
+		return plain(kernel.Expm1[T])
+	case opLog:
+		return plain(kernel.Log[T])
+	case opLog1p:
+		return plain(kernel.Log1p[T])
+	case opSin:
+		return plain(kernel.Sin[T])
+	case opCos:
+		return plain(kernel.Cos[T])
+	case opTanh:
+		return plain(kernel.Tanh[T])
+	case opSigmoid:
+		return plain(kernel.Sigmoid[T])
+	case opErf:
+		return plain(kernel.Erf[T])
+	case opReLU:
+		return plain(kernel.ReLU[T])
+	case opGELU:
+		return plain(kernel.GELU[T])
+	case opGELUTanh:
+		return plain(kernel.GELUTanh[T])
+	case opQuickGELU:
+		return plain(kernel.QuickGELU[T])
+	case opSiLU:
+		return plain(kernel.SiLU[T])
+	case opSoftplus:
+		return plain(kernel.Softplus[T])
+	case opLogSigmoid:
+		return plain(kernel.LogSigmoid[T])
+	case opELU:
+		return kernel.ELU[T]
+	case opLeakyReLU:
+		return kernel.LeakyReLU[T]
+	case opMish:
+		return plain(kernel.Mish[T])
+	case opHardSigmoid:
+		return plain(kernel.HardSigmoid[T])
+	case opHardSwish:
+		return plain(kernel.HardSwish[T])
+	case opLogGamma:
+		return plain(func(dst, x []T) {
+			for i, v := range x {
+				l, _ := math.Lgamma(float64(v))
+				dst[i] = T(l)
+			}
+		})
+	case opDigamma:
+		return plain(func(dst, x []T) {
+			for i, v := range x {
+				dst[i] = T(mathext.Digamma(float64(v)))
+			}
+		})
+	}
+	panic(fmt.Sprintf("tensor: no kernel for unary op %d", op))
+}
+
+func cpuUnaryGrad(op unaryOp, dx, dy, x *Tensor, alpha float64) {
+	if dx.dt == F64 {
+		unaryGradLoop(op, data[float64](dx), data[float64](dy), data[float64](x), alpha, x.Len())
+	} else {
+		unaryGradLoop(op, data[float32](dx), data[float32](dy), data[float32](x), alpha, x.Len())
+	}
+}
+
+func unaryGradLoop[T kernel.Float](op unaryOp, dx, dy, x []T, alpha float64, n int) {
+	f := unaryGradKernel[T](op)
+	par.For(n, grain, func(lo, hi int) { f(dx[lo:hi], dy[lo:hi], x[lo:hi], T(alpha)) })
+}
+
+func unaryGradKernel[T kernel.Float](op unaryOp) func(dx, dy, x []T, alpha T) {
+	plain := func(f func(dx, dy, x []T)) func(dx, dy, x []T, alpha T) {
+		return func(dx, dy, x []T, _ T) { f(dx, dy, x) }
+	}
+	switch op {
+	case opReLU:
+		return plain(kernel.ReLUGrad[T])
+	case opGELU:
+		return plain(kernel.GELUGrad[T])
+	case opGELUTanh:
+		return plain(kernel.GELUTanhGrad[T])
+	case opQuickGELU:
+		return plain(kernel.QuickGELUGrad[T])
+	case opSiLU:
+		return plain(kernel.SiLUGrad[T])
+	case opSoftplus:
+		return plain(kernel.SoftplusGrad[T])
+	case opLogSigmoid:
+		return plain(kernel.LogSigmoidGrad[T])
+	case opELU:
+		return kernel.ELUGrad[T]
+	case opLeakyReLU:
+		return kernel.LeakyReLUGrad[T]
+	case opMish:
+		return plain(kernel.MishGrad[T])
+	case opHardSigmoid:
+		return plain(kernel.HardSigmoidGrad[T])
+	case opHardSwish:
+		return plain(kernel.HardSwishGrad[T])
+	}
+	panic(fmt.Sprintf("tensor: no gradient kernel for unary op %d", op))
+}
+
+func cpuBinary(op binaryOp, dst, a, b *Tensor) {
+	if dst.dt == F64 {
+		binaryLoop[float64](op, dst, a, b)
+	} else {
+		binaryLoop[float32](op, dst, a, b)
+	}
+}
+
+func binaryLoop[T kernel.Float](op binaryOp, dst, a, b *Tensor) {
+	w := newWalk(dst, a.stretched(dst), b.stretched(dst))
+	d, x, y := data[T](dst), data[T](a), data[T](b)
+	sx, sy := w.stride[1][w.rank-1], w.stride[2][w.rank-1]
+	w.each(func(at [4]int, n int) {
+		row := d[at[0] : at[0]+n]
+		switch {
+		case sx == 1 && sy == 1:
+			binaryRow(op, row, x[at[1]:at[1]+n], y[at[2]:at[2]+n])
+		case sx == 1:
+			binaryRowS(op, row, x[at[1]:at[1]+n], y[at[2]])
+		case sy == 1:
+			binarySRow(op, row, x[at[1]], y[at[2]:at[2]+n])
+		default: // both repeat
+			kernel.Fill(row, x[at[1]])
+			binaryRowS(op, row, row, y[at[2]])
+		}
+	})
+}
+
+func binaryRow[T kernel.Float](op binaryOp, dst, a, b []T) {
+	switch op {
+	case opAdd:
+		kernel.Add(dst, a, b)
+	case opSub:
+		kernel.Sub(dst, a, b)
+	case opMul:
+		kernel.Mul(dst, a, b)
+	case opDiv:
+		kernel.Div(dst, a, b)
+	case opMax:
+		kernel.Max(dst, a, b)
+	case opMin:
+		kernel.Min(dst, a, b)
+	case opMulAdd:
+		kernel.MulAdd(dst, a, b)
+	}
+}
+
+func binaryRowS[T kernel.Float](op binaryOp, dst, a []T, s T) {
+	switch op {
+	case opAdd:
+		kernel.AddS(dst, a, s)
+	case opSub:
+		kernel.AddS(dst, a, -s)
+	case opMul:
+		kernel.MulS(dst, a, s)
+	case opDiv:
+		kernel.DivS(dst, a, s)
+	case opMax:
+		kernel.MaxS(dst, a, s)
+	case opMin:
+		kernel.MinS(dst, a, s)
+	case opMulAdd:
+		kernel.Axpy(dst, s, a)
+	}
+}
+
+func binarySRow[T kernel.Float](op binaryOp, dst []T, s T, b []T) {
+	switch op {
+	case opSub:
+		kernel.RSubS(dst, b, s)
+	case opDiv:
+		kernel.RDivS(dst, b, s)
+	default: // the others commute
+		binaryRowS(op, dst, b, s)
+	}
+}
+
+func cpuScalar(op scalarOp, dst, a *Tensor, s float64) {
+	if dst.dt == F64 {
+		scalarLoop(op, dst, a, s)
+	} else {
+		scalarLoop(op, dst, a, float32(s))
+	}
+}
+
+func scalarLoop[T kernel.Float](op scalarOp, dst, a *Tensor, s T) {
+	w := newWalk(dst, a)
+	d, x := data[T](dst), data[T](a)
+	w.each(func(at [4]int, n int) {
+		row, in := d[at[0]:at[0]+n], x[at[1]:at[1]+n]
+		switch op {
+		case opAddS:
+			kernel.AddS(row, in, s)
+		case opMulS:
+			kernel.MulS(row, in, s)
+		case opRSubS:
+			kernel.RSubS(row, in, s)
+		case opDivS:
+			kernel.DivS(row, in, s)
+		case opRDivS:
+			kernel.RDivS(row, in, s)
+		case opMaxS:
+			kernel.MaxS(row, in, s)
+		case opMinS:
+			kernel.MinS(row, in, s)
+		}
+	})
+}

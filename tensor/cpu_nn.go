@@ -1,0 +1,334 @@
+package tensor
+
+import (
+	"github.com/hanji-ml/hanji/internal/kernel"
+	"github.com/hanji-ml/hanji/internal/par"
+)
+
+// rowGrain is how many rows of n elements one worker takes at a time.
+func rowGrain(n int) int { return max(1, grain/max(n, 1)) }
+
+func cpuSoftmax(dst, x *Tensor, log bool) {
+	if dst.dt == F64 {
+		softmaxLoop[float64](dst, x, log)
+	} else {
+		softmaxLoop[float32](dst, x, log)
+	}
+}
+
+func softmaxLoop[T kernel.Float](dst, x *Tensor, log bool) {
+	d, s := data[T](dst), data[T](x)
+	n := x.shape[x.rank-1]
+	if n == 0 {
+		return
+	}
+	par.For(x.Len()/n, rowGrain(n), func(lo, hi int) {
+		if log {
+			kernel.LogSoftmaxRows(d[lo*n:], s[lo*n:], hi-lo, n, n, n)
+		} else {
+			kernel.SoftmaxRows(d[lo*n:], s[lo*n:], hi-lo, n, n, n)
+		}
+	})
+}
+
+func cpuSoftmaxGrad(dx, dy, y *Tensor, log bool) {
+	if dx.dt == F64 {
+		softmaxGradLoop[float64](dx, dy, y, log)
+	} else {
+		softmaxGradLoop[float32](dx, dy, y, log)
+	}
+}
+
+func softmaxGradLoop[T kernel.Float](dx, dy, y *Tensor, log bool) {
+	a, b, c := data[T](dx), data[T](dy), data[T](y)
+	n := y.shape[y.rank-1]
+	if n == 0 {
+		return
+	}
+	par.For(y.Len()/n, rowGrain(n), func(lo, hi int) {
+		if log {
+			kernel.LogSoftmaxGradRows(a[lo*n:], b[lo*n:], c[lo*n:], hi-lo, n, n, n, n)
+		} else {
+			kernel.SoftmaxGradRows(a[lo*n:], b[lo*n:], c[lo*n:], hi-lo, n, n, n, n)
+		}
+	})
+}
+
+func cpuDropout(dst, x, residual *Tensor, p float64, key uint64) {
+	if dst.dt == F64 {
+		dropoutLoop[float64](dst, x, residual, p, key)
+	} else {
+		dropoutLoop[float32](dst, x, residual, p, key)
+	}
+}
+
+func dropoutLoop[T kernel.Float](dst, x, residual *Tensor, p float64, key uint64) {
+	d, s := data[T](dst), data[T](x)
+	var r []T
+	if residual != nil {
+		r = data[T](residual)
+	}
+	par.For(x.Len(), grain, func(lo, hi int) {
+		if r != nil {
+			kernel.DropoutAdd(d[lo:hi], s[lo:hi], r[lo:hi], p, key, uint64(lo))
+		} else {
+			kernel.Dropout(d[lo:hi], s[lo:hi], p, key, uint64(lo))
+		}
+	})
+}
+
+func cpuRandom(dst *Tensor, normal bool, key uint64) {
+	if dst.dt == F64 {
+		randomLoop[float64](dst, normal, key)
+	} else {
+		randomLoop[float32](dst, normal, key)
+	}
+}
+
+func randomLoop[T kernel.Float](dst *Tensor, normal bool, key uint64) {
+	d := data[T](dst)[:dst.Len()]
+	if normal {
+		kernel.Normal(d, key, 0)
+	} else {
+		kernel.Uniform(d, key, 0)
+	}
+}
+
+func cpuGather(dst, table, ids *Tensor) (bad int64, ok bool) {
+	n := table.shape[1]
+	size := n * table.dt.Size()
+	id := data[int64](ids)[:ids.Len()]
+	for _, i := range id {
+		if i < 0 || i >= int64(table.shape[0]) {
+			return i, false
+		}
+	}
+	out := dst.st.b[dst.off*dst.dt.Size():]
+	row := table.stride[0] * table.dt.Size()
+	src := table.st.b[table.off*table.dt.Size():]
+	for k, i := range id {
+		copy(out[k*size:(k+1)*size], src[int(i)*row:])
+	}
+	return 0, true
+}
+
+func cpuScatterAdd(dtable, dy, ids *Tensor, skip int) {
+	if dtable.dt == F64 {
+		scatterLoop[float64](dtable, dy, ids, skip)
+	} else {
+		scatterLoop[float32](dtable, dy, ids, skip)
+	}
+}
+
+func scatterLoop[T kernel.Float](dtable, dy, ids *Tensor, skip int) {
+	d, g, n := data[T](dtable), data[T](dy), dtable.shape[1]
+	for k, i := range data[int64](ids)[:ids.Len()] {
+		if int(i) != skip {
+			row := d[int(i)*n : (int(i)+1)*n]
+			kernel.Add(row, row, g[k*n:(k+1)*n])
+		}
+	}
+}
+
+func cpuCrossEntropy(rows, lse, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool) {
+	ids := data[int64](targets)[:targets.Len()]
+	for _, t := range ids {
+		if !(o.Ignore && t == o.IgnoreIndex) && (t < 0 || t >= int64(x.shape[1])) {
+			return t, false
+		}
+	}
+	if x.dt == F64 {
+		crossEntropyLoop[float64](rows, lse, x, ids, o)
+	} else {
+		crossEntropyLoop[float32](rows, lse, x, ids, o)
+	}
+	return 0, true
+}
+
+// crossEntropyLoop: with l = ln Σ e^x, loss = (1−ε)·w[t]·(l − x[t]) + ε/V·Σᵥ w[v]·(l − x[v]) (torch's label smoothing).
+func crossEntropyLoop[T kernel.Float](rows, lse, x *Tensor, ids []int64, o CrossEntropyOptions) {
+	out, l, in, v := data[T](rows), data[T](lse), data[T](x), x.shape[1]
+	w := weights[T](o.Weight)
+	par.For(len(ids), rowGrain(v), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			row := in[r*v : (r+1)*v]
+			z := float64(kernel.LogSumExp(row))
+			l[r], out[r] = T(z), 0
+			t := ids[r]
+			if o.Ignore && t == o.IgnoreIndex {
+				continue
+			}
+			loss := (1 - o.LabelSmoothing) * at(w, int(t)) * (z - float64(row[t]))
+			if o.LabelSmoothing > 0 {
+				s := 0.0
+				for j, xj := range row {
+					s += at(w, j) * (z - float64(xj))
+				}
+				loss += o.LabelSmoothing / float64(v) * s
+			}
+			out[r] = T(loss)
+		}
+	})
+}
+
+func weights[T kernel.Float](t *Tensor) []T {
+	if t == nil {
+		return nil
+	}
+	return data[T](t)[:t.Len()]
+}
+
+func at[T kernel.Float](w []T, i int) float64 {
+	if w == nil {
+		return 1
+	}
+	return float64(w[i])
+}
+
+func cpuCrossEntropyGrad(dx, dy, x, lse, targets *Tensor, o CrossEntropyOptions) {
+	ids := data[int64](targets)[:targets.Len()]
+	if x.dt == F64 {
+		crossEntropyGradLoop[float64](dx, dy, x, lse, ids, o)
+	} else {
+		crossEntropyGradLoop[float32](dx, dy, x, lse, ids, o)
+	}
+}
+
+// crossEntropyGradLoop: dx[j] = dy·(p[j]·W − (1−ε)·w[t]·[j = t] − ε/V·w[j]), W the sum of the three weights over j.
+func crossEntropyGradLoop[T kernel.Float](dx, dy, x, lse *Tensor, ids []int64, o CrossEntropyOptions) {
+	d, g, in, l, v := data[T](dx), data[T](dy), data[T](x), data[T](lse), x.shape[1]
+	w := weights[T](o.Weight)
+	smooth := o.LabelSmoothing / float64(v)
+	all := float64(v)
+	if w != nil {
+		all = 0
+		for _, wj := range w {
+			all += float64(wj)
+		}
+	}
+	par.For(len(ids), rowGrain(v), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			out, row := d[r*v:(r+1)*v], in[r*v:(r+1)*v]
+			t := ids[r]
+			if o.Ignore && t == o.IgnoreIndex {
+				clear(out)
+				continue
+			}
+			hit := (1 - o.LabelSmoothing) * at(w, int(t))
+			kernel.AddS(out, row, -l[r])
+			kernel.Exp(out, out)
+			kernel.MulS(out, out, T(float64(g[r])*(hit+smooth*all)))
+			out[t] -= T(float64(g[r]) * hit)
+			if smooth > 0 {
+				for j := range out {
+					out[j] -= T(float64(g[r]) * smooth * at(w, j))
+				}
+			}
+		}
+	})
+}
+
+func cpuLayerNorm(dst, x, gamma, beta, mean, rstd *Tensor, eps float64) {
+	if dst.dt == F64 {
+		layerNormLoop[float64](dst, x, gamma, beta, mean, rstd, eps)
+	} else {
+		layerNormLoop[float32](dst, x, gamma, beta, mean, rstd, eps)
+	}
+}
+
+func layerNormLoop[T kernel.Float](dst, x, gamma, beta, mean, rstd *Tensor, eps float64) {
+	d, s, g, b, m, r := data[T](dst), data[T](x), weights[T](gamma), weights[T](beta), data[T](mean), data[T](rstd)
+	n := x.shape[x.rank-1]
+	par.For(x.Len()/max(n, 1), rowGrain(n), func(lo, hi int) {
+		kernel.LayerNormRows(d[lo*n:hi*n], s[lo*n:hi*n], g, b, m[lo:hi], r[lo:hi], hi-lo, n, eps)
+	})
+}
+
+func cpuLayerNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, rstd *Tensor) {
+	if dx.dt == F64 {
+		layerNormGradLoop[float64](dx, dgamma, dbeta, dy, x, gamma, mean, rstd)
+	} else {
+		layerNormGradLoop[float32](dx, dgamma, dbeta, dy, x, gamma, mean, rstd)
+	}
+}
+
+func layerNormGradLoop[T kernel.Float](dx, dgamma, dbeta, dy, x, gamma, mean, rstd *Tensor) {
+	d, g, s, w, m, r := data[T](dx), data[T](dy), data[T](x), weights[T](gamma), data[T](mean), data[T](rstd)
+	n := x.shape[x.rank-1]
+	byChunk(dgamma, dbeta, x.Len()/max(n, 1), n, func(lo, hi int, dg, db []T) {
+		kernel.LayerNormGradRows(d[lo*n:hi*n], g[lo*n:hi*n], s[lo*n:hi*n], w, m[lo:hi], r[lo:hi], dg, db, hi-lo, n)
+	})
+}
+
+// byChunk runs f over fixed chunks of rows, each with its own zeroed dgamma and dbeta (nil where none is wanted), and
+// adds the parts in order.
+func byChunk[T kernel.Float](dgamma, dbeta *Tensor, rows, n int, f func(lo, hi int, dg, db []T)) {
+	const chunk = sumChunk
+	parts := (rows + chunk - 1) / chunk
+	var dg, db []T
+	if dgamma != nil {
+		dg = make([]T, parts*n)
+	}
+	if dbeta != nil {
+		db = make([]T, parts*n)
+	}
+	par.For(rows, chunk, func(lo, hi int) {
+		c := lo / chunk
+		var g, b []T
+		if dg != nil {
+			g = dg[c*n : (c+1)*n]
+		}
+		if db != nil {
+			b = db[c*n : (c+1)*n]
+		}
+		f(lo, hi, g, b)
+	})
+	for _, p := range [...]struct {
+		t *Tensor
+		v []T
+	}{{dgamma, dg}, {dbeta, db}} {
+		if p.t == nil {
+			continue
+		}
+		out := data[T](p.t)[:n]
+		for i := range out {
+			sum := 0.0
+			for c := range parts {
+				sum += float64(p.v[c*n+i])
+			}
+			out[i] = T(sum)
+		}
+	}
+}
+
+func cpuRMSNorm(dst, x, gamma, rstd *Tensor, eps float64) {
+	if dst.dt == F64 {
+		rmsNormLoop[float64](dst, x, gamma, rstd, eps)
+	} else {
+		rmsNormLoop[float32](dst, x, gamma, rstd, eps)
+	}
+}
+
+func rmsNormLoop[T kernel.Float](dst, x, gamma, rstd *Tensor, eps float64) {
+	d, s, g, r := data[T](dst), data[T](x), weights[T](gamma), data[T](rstd)
+	n := x.shape[x.rank-1]
+	par.For(x.Len()/max(n, 1), rowGrain(n), func(lo, hi int) {
+		kernel.RMSNormRows(d[lo*n:hi*n], s[lo*n:hi*n], g, r[lo:hi], hi-lo, n, eps)
+	})
+}
+
+func cpuRMSNormGrad(dx, dgamma, dy, x, gamma, rstd *Tensor) {
+	if dx.dt == F64 {
+		rmsNormGradLoop[float64](dx, dgamma, dy, x, gamma, rstd)
+	} else {
+		rmsNormGradLoop[float32](dx, dgamma, dy, x, gamma, rstd)
+	}
+}
+
+func rmsNormGradLoop[T kernel.Float](dx, dgamma, dy, x, gamma, rstd *Tensor) {
+	d, g, s, w, r := data[T](dx), data[T](dy), data[T](x), weights[T](gamma), data[T](rstd)
+	n := x.shape[x.rank-1]
+	byChunk(dgamma, nil, x.Len()/max(n, 1), n, func(lo, hi int, dg, _ []T) {
+		kernel.RMSNormGradRows(d[lo*n:hi*n], g[lo*n:hi*n], s[lo*n:hi*n], w, r[lo:hi], dg, hi-lo, n)
+	})
+}
