@@ -2,7 +2,9 @@ package torchpt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -35,7 +37,7 @@ func TestPatchTST(t *testing.T) {
 	dir := filepath.Join(golden.Shared(t), "data", "patchtst")
 	for _, horizon := range []int{96, 336} {
 		f, err := Open(filepath.Join(dir, fmt.Sprintf("etth1_336_%d.pth", horizon)))
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			t.Skip("no PatchTST checkpoints in the shared folder")
 		}
 		if err != nil {
@@ -105,29 +107,30 @@ func TestPatchTST(t *testing.T) {
 	}
 }
 
-// The weights of the trained fixtures are those of the .pth: what torch itself
-// read from it, saved as safetensors beside the case.
+// The names are those torch itself saw, and the values too: the reference's
+// embedding after the positions, less the one before, is W_pos.
 func TestPatchTSTAgainstFixture(t *testing.T) {
-	shared := golden.Shared(t)
-	for _, horizon := range []int{96, 336} {
-		ref := filepath.Join(shared, "golden", "forecasting", fmt.Sprintf("patchtst_orig_etth1_336_%d", horizon), "model.safetensors")
-		s, err := safetensors.Open(ref)
-		if err != nil {
-			t.Skipf("no safetensors copy: %v", err)
+	for _, name := range golden.Cases(t, "forecasting", "patchtst_orig_etth1_336_*") {
+		c := golden.Open(t, "forecasting", name)
+		path := filepath.Join(golden.Shared(t), "data", "patchtst", strings.TrimPrefix(name, "patchtst_orig_")+".pth")
+		f, err := Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			t.Skip("no PatchTST checkpoints in the shared folder")
 		}
-		defer s.Close()
-		f, err := Open(filepath.Join(shared, "data", "patchtst", fmt.Sprintf("etth1_336_%d.pth", horizon)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		for _, name := range s.Names() {
-			want, _ := s.Tensor(name)
-			got, ok := f.Tensor(name)
-			if !ok || !reflect.DeepEqual(got, want) {
-				t.Errorf("tensor %q differs", name)
-			}
+		names := f.Names()
+		slices.Sort(names)
+		c.CheckValue(t, "extra.checkpoint_keys", names, c.Raw("extra.checkpoint_keys"))
+
+		pos := values(t, f, "model.backbone.W_pos") // [patches, d]
+		sum := c.F64("act.W_P")                     // [channels, patches, d]
+		for i := range sum {
+			sum[i] += pos[i%len(pos)]
 		}
+		c.Check(t, "act.embed+pos", sum)
 	}
 }
 

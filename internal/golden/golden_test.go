@@ -32,12 +32,14 @@ func TestMatch(t *testing.T) {
 // Every case of the areas that are read now parses, and holds exactly the
 // tensors it describes, with the dtype and shape it gives.
 func TestEveryCase(t *testing.T) {
+	read := 0
 	for _, area := range []string{"training", "forecasting", "language", "vision", "encoders", "speech", "gbdt", "data", "eval"} {
 		if _, err := os.Stat(filepath.Join(Shared(t), "golden", area)); err != nil {
 			t.Logf("no %s in this set", area) // a set of another seed may be partial
 			continue
 		}
 		for _, name := range Cases(t, area, "*") {
+			read++
 			c := Open(t, area, name)
 			if c.What == "" || c.Library == "" || c.Expected == nil || c.Extra == nil {
 				t.Errorf("%s/%s: head is incomplete", area, name)
@@ -83,6 +85,9 @@ func TestEveryCase(t *testing.T) {
 				f.Close()
 			}
 		}
+	}
+	if t.Logf("%d cases", read); read == 0 {
+		t.Error("no area has a case")
 	}
 }
 
