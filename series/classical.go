@@ -1,3 +1,9 @@
+// Package series holds what comes before and beside forecasting models: series with their times and frequencies, windows
+// and scalers, the .tsf format, and the classical methods every model must be compared with. It knows neither tensors nor
+// networks; package forecast chooses among methods.
+//
+//	fitted, err := series.ETS{}.Fit(y, 12) // monthly values
+//	next := fitted.Forecast(12)            // next.Mean, next.Sigma, next.Quantile(0.9)
 package series
 
 import (

@@ -1,7 +1,6 @@
 package series
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -9,20 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// shared is the folder of test data: $HANJI_SHARED, or `shared` beside the module root.
-func shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("HANJI_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no test data at %s: set HANJI_SHARED", dir)
-	}
-	return dir
-}
+	"github.com/hanji-ml/hanji/internal/golden"
+)
 
 type goldenModel map[string]any
 
@@ -59,47 +47,28 @@ type goldenSeries struct {
 	train          []float64
 }
 
-type goldenTol struct {
-	Match      string
-	RTol, ATol float64
-}
-
 type goldenCase struct {
-	Tol    []goldenTol
-	Series []goldenSeries
+	*golden.Case
+	series []goldenSeries
 }
 
-// within tells whether got equals want under the case's own tolerance for name.
+// within tells whether got equals want under the case's own tolerance for name: CheckValue would fail the test, and
+// an optimised method may win by its criterion instead.
 func (c goldenCase) within(name string, got, want float64) bool {
-	for _, t := range c.Tol {
-		ok := t.Match == "*" || t.Match == name
-		if p, found := strings.CutSuffix(t.Match, "*"); found {
-			ok = strings.HasPrefix(name, p)
-		}
-		if ok {
-			return math.Abs(got-want) <= t.ATol+t.RTol*math.Abs(want)
-		}
-	}
-	return got == want
+	rtol, atol := c.Tol(name)
+	return math.Abs(got-want) <= atol+rtol*math.Abs(want)
 }
 
 func loadGolden(t testing.TB) goldenCase {
 	t.Helper()
-	dir := shared(t)
-	raw, err := os.ReadFile(filepath.Join(dir, "golden", "forecasting", "classical", "case.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c goldenCase
-	if err := json.Unmarshal(raw, &c); err != nil {
-		t.Fatal(err)
-	}
+	c := goldenCase{Case: golden.Open(t, "forecasting", "classical")}
+	c.Decode("series", &c.series)
 	all := map[string][]tsfRow{}
 	for _, f := range []string{"hospital", "cif_2016"} {
 		all[f] = readTSF(t, f)
 	}
-	for i := range c.Series {
-		s := &c.Series[i]
+	for i := range c.series {
+		s := &c.series[i]
 		if s.Source == "classic" {
 			s.train = airPassengers(t)[:s.Train]
 		}
@@ -124,7 +93,7 @@ type tsfRow struct {
 // readTSF is the little of the .tsf format that hospital and CIF-2016 use.
 func readTSF(t testing.TB, name string) []tsfRow {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(shared(t), "data", "monash", name+"_dataset.tsf"))
+	raw, err := os.ReadFile(filepath.Join(golden.Shared(t), "data", "monash", name+"_dataset.tsf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +130,7 @@ func readTSF(t testing.TB, name string) []tsfRow {
 
 func airPassengers(t testing.TB) []float64 {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(shared(t), "data", "classic", "AirPassengers.csv"))
+	raw, err := os.ReadFile(filepath.Join(golden.Shared(t), "data", "classic", "AirPassengers.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +185,7 @@ func TestClassicalGolden(t *testing.T) {
 	for name, g := range goldenMethods {
 		t.Run(name, func(t *testing.T) {
 			n, agree, better := 0, 0, 0
-			for _, s := range c.Series {
+			for _, s := range c.series {
 				want, ok := s.Models[name]
 				if !ok || want["error"] != nil {
 					continue

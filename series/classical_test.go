@@ -15,7 +15,7 @@ func allMethods() []Method {
 		Theta{}, Theta{Variant: ThetaOptimised}, Theta{Variant: ThetaDynamic}, Theta{Variant: ThetaDynamicOptimised}, Theta{Variant: ThetaTwoStep},
 		HoltWinters{}, HoltWinters{Damped: true}, HoltWinters{Multiplicative: true}, HoltWinters{NoSeason: true},
 		ETS{}, ETS{Model: "AAdA"}, ETS{Model: "MZM", MultiplicativeTrend: true}, ETS{Region: ETSBox},
-		ARIMA{}, AR{}, AR{Trend: true, Seasonal: true}, Conformal{Method: Theta{}, Windows: 4},
+		ARIMA{}, AR{}, AR{Trend: true, Seasonal: true}, Combination{}, Combination{Rule: CombineMedian}, Conformal{Method: Theta{}, Windows: 4},
 	}
 }
 

@@ -128,29 +128,32 @@ func (w *etsWork) objective(x []float64) float64 {
 	if !ok || w.region == ETSUsual && (beta > alpha || gamma > 1-alpha) {
 		return math.Inf(1)
 	}
-	relative := w.shape.err == 'M'
-	trend, season := w.shape.trend, w.shape.season
-	ba := beta / alpha
+	relative, shape := w.shape.err == 'M', w.shape
+	season, j := w.season[:w.m], 0
 	sse, logs, product := 0.0, 0.0, 1.0
-	j := 0
 	for _, v := range w.y {
 		q, step := l, 0.0
-		if trend == 'A' {
+		if shape.trend == 'A' {
 			step = phi * b
 			q = l + step
-		} else if trend == 'M' {
+		} else if shape.trend == 'M' {
 			step = math.Pow(b, phi)
 			q = l * step
 		}
-		f, p, t, s := q, v, 0.0, 0.0
-		if season == 'A' {
-			s = w.season[j]
-			f = q + s
-			p, t = v-s, v-q
-		} else if season == 'M' {
-			s = w.season[j]
-			f = q * s
-			p, t = ratio(v, s), ratio(v, q)
+		f, p := q, v
+		if shape.season != 'N' {
+			s, t := season[j], 0.0
+			if shape.season == 'A' {
+				f = q + s
+				p, t = v-s, v-q
+			} else {
+				f = q * s
+				p, t = ratio(v, s), ratio(v, q)
+			}
+			season[j] = s + gamma*(t-s)
+			if j++; j == len(season) {
+				j = 0
+			}
 		}
 		e := v - f
 		if relative {
@@ -166,19 +169,15 @@ func (w *etsWork) objective(x []float64) float64 {
 			}
 		}
 		sse += e * e
-		level := q + alpha*(p-q)
-		if trend == 'A' {
-			b = step + ba*(level-l-step)
-		} else if trend == 'M' {
-			b = step + ba*(ratio(level, l)-step)
+		// d is what the value adds to the expected level; β/α·(level − l − step) is β·d, which does not wait for the level
+		d := p - q
+		level := q + alpha*d
+		if shape.trend == 'A' {
+			b = step + beta*d
+		} else if shape.trend == 'M' {
+			b = step + beta/alpha*(ratio(level, l)-step)
 		}
 		l = level
-		if season != 'N' {
-			w.season[j] = s + gamma*(t-s)
-			if j++; j == w.m {
-				j = 0
-			}
-		}
 	}
 	if sse <= 0 {
 		sse += 1e-8

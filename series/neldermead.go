@@ -69,17 +69,24 @@ func (o *nelderMead) minimise(f func([]float64) float64, x, lo, hi []float64) fl
 		}
 		return eval(dst)
 	}
-	for range o.maxIter {
+	summed := false // o.sum is that of the corners; accept keeps it so
+	for iter := range o.maxIter {
+		if iter%64 == 0 {
+			summed = false // rounding must not build up
+		}
 		o.sort()
 		best, second, worst := o.order[0], o.order[n-1], o.order[n]
 		if deviation(o.value) < o.tol {
 			break
 		}
-		clear(o.sum)
-		for _, c := range o.corner {
-			for i, v := range c {
-				o.sum[i] += v
+		if !summed {
+			clear(o.sum)
+			for _, c := range o.corner {
+				for i, v := range c {
+					o.sum[i] += v
+				}
 			}
+			summed = true
 		}
 		for i := range o.centre {
 			o.centre[i] = (o.sum[i] - o.corner[worst][i]) / nf
@@ -107,6 +114,7 @@ func (o *nelderMead) minimise(f func([]float64) float64, x, lo, hi []float64) fl
 				continue
 			}
 		}
+		summed = false
 		for k, c := range o.corner {
 			if k == best {
 				continue
@@ -123,15 +131,15 @@ func (o *nelderMead) minimise(f func([]float64) float64, x, lo, hi []float64) fl
 }
 
 func (o *nelderMead) accept(k int, p []float64, v float64) {
-	copy(o.corner[k], p)
+	for i, old := range o.corner[k] {
+		o.sum[i] += p[i] - old
+		o.corner[k][i] = p[i]
+	}
 	o.value[k] = v
 }
 
-// sort orders the corners by value, equal ones by position.
+// sort orders the corners by value; the order of the step before is almost right.
 func (o *nelderMead) sort() {
-	for i := range o.order {
-		o.order[i] = i
-	}
 	for i := 1; i < len(o.order); i++ {
 		for j := i; j > 0 && o.value[o.order[j]] < o.value[o.order[j-1]]; j-- {
 			o.order[j], o.order[j-1] = o.order[j-1], o.order[j]

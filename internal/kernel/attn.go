@@ -60,7 +60,8 @@ type AttentionGrads[F Float] struct {
 }
 
 // AttentionScratch is working memory that Attention and AttentionGrad grow as
-// needed and use again; one call at a time. The zero value is ready.
+// needed and use again; one call at a time. The zero value is ready. It holds
+// on to the slices of the last call.
 type AttentionScratch[F Float] struct {
 	head  AttentionHead[F] // the caller's, with its defaults filled in
 	grads AttentionGrads[F]

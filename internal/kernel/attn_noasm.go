@@ -1,3 +1,5 @@
+//go:build purego || !amd64
+
 package kernel
 
 func attentionF32(h *AttentionHead[float32], w *AttentionScratch[float32]) bool { return false }

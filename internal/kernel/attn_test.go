@@ -286,8 +286,10 @@ func attnExamine[F Float](t *testing.T, o attnOpts, eps float64) {
 			}
 		}
 	}
+	// Rounding a score of 3e4 alone moves it by 2e-3, and D ≤ 24 products by a
+	// few times that. Where one key wins, as nearly always then, less is seen.
 	if want.maxScore > 500 {
-		score = min(score, 0.02) // of a softmax that is one key or an even fight between two
+		score = min(score, 0.02)
 	}
 	attnCompare(t, "o", a.h.O, a.h.StrideO, want.o, o.d, 4*score)
 	attnCompare(t, "log sum", a.h.LogSum, 1, want.sums, 1, score)
@@ -449,50 +451,5 @@ func TestAttentionChecks(t *testing.T) {
 			}()
 			AttentionGrad(&a.h, &a.g, &a.w)
 		}()
-	}
-}
-
-// One layer of PatchTST on ETTh1 (batch 128 × 7 channels × 4 heads) touches
-// memory that no cache holds: the heads lie as [B, H, T, D].
-func BenchmarkAttention(b *testing.B) {
-	for _, c := range []struct{ heads, t, d int }{{3584, 41, 4}, {512, 42, 8}, {512, 64, 16}, {8, 512, 64}} {
-		o := attnOpts{t: c.t, s: c.t, d: c.d}
-		n := c.heads * c.t * c.d
-		x := make([][]float32, 8)
-		r := rand.New(rand.NewPCG(1, 2))
-		for i := range x {
-			x[i] = make([]float32, n)
-			for j := range x[i] {
-				x[i][j] = float32(r.NormFloat64())
-			}
-		}
-		sums := make([]float32, c.heads*c.t)
-		var w AttentionScratch[float32]
-		head := func(i int) AttentionHead[float32] {
-			at := func(x []float32) []float32 { return x[i*c.t*c.d:][:c.t*c.d] }
-			return AttentionHead[float32]{T: c.t, S: c.t, D: c.d, Q: at(x[0]), K: at(x[1]), V: at(x[2]), O: at(x[3]), LogSum: sums[i*c.t:][:c.t]}
-		}
-		attnPaths(b, func(b *testing.B) {
-			b.Run(fmt.Sprintf("forward/heads=%d/%v", c.heads, o), func(b *testing.B) {
-				for b.Loop() {
-					for i := range c.heads {
-						h := head(i)
-						Attention(&h, &w)
-					}
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.heads), "ns/head")
-			})
-			b.Run(fmt.Sprintf("backward/heads=%d/%v", c.heads, o), func(b *testing.B) {
-				for b.Loop() {
-					for i := range c.heads {
-						h := head(i)
-						at := func(x []float32) []float32 { return x[i*c.t*c.d:][:c.t*c.d] }
-						g := AttentionGrads[float32]{DO: at(x[4]), DQ: at(x[5]), DK: at(x[6]), DV: at(x[7])}
-						AttentionGrad(&h, &g, &w)
-					}
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.heads), "ns/head")
-			})
-		})
 	}
 }

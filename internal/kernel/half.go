@@ -6,10 +6,13 @@ import "math"
 // NaN comes out quiet, as the instruction has it.
 func F16ToF32(dst []float32, src []uint16) {
 	src = src[:len(dst)]
-	if f16ToF32(dst, src) {
-		return
+	if !f16ToF32(dst, src) {
+		f16ToF32Generic(dst, src)
 	}
-	for i, h := range src {
+}
+
+func f16ToF32Generic(dst []float32, src []uint16) {
+	for i, h := range src[:len(dst)] {
 		dst[i] = f16Bits(h)
 	}
 }
@@ -33,10 +36,13 @@ func f16Bits(h uint16) float32 {
 // becomes ±Inf, NaN stays NaN with the leading bits of its payload.
 func F32ToF16(dst []uint16, src []float32) {
 	src = src[:len(dst)]
-	if f32ToF16(dst, src) {
-		return
+	if !f32ToF16(dst, src) {
+		f32ToF16Generic(dst, src)
 	}
-	for i, v := range src {
+}
+
+func f32ToF16Generic(dst []uint16, src []float32) {
+	for i, v := range src[:len(dst)] {
 		dst[i] = f32ToF16Bits(v)
 	}
 }
@@ -60,10 +66,13 @@ func f32ToF16Bits(v float32) uint16 {
 // BF16ToF32 widens bfloat16 (the upper half of a float32); exact.
 func BF16ToF32(dst []float32, src []uint16) {
 	src = src[:len(dst)]
-	if bf16ToF32(dst, src) {
-		return
+	if !bf16ToF32(dst, src) {
+		bf16ToF32Generic(dst, src)
 	}
-	for i, h := range src {
+}
+
+func bf16ToF32Generic(dst []float32, src []uint16) {
+	for i, h := range src[:len(dst)] {
 		dst[i] = math.Float32frombits(uint32(h) << 16)
 	}
 }
@@ -71,10 +80,13 @@ func BF16ToF32(dst []float32, src []uint16) {
 // F32ToBF16 rounds to bfloat16, to nearest with ties to even; NaN stays NaN.
 func F32ToBF16(dst []uint16, src []float32) {
 	src = src[:len(dst)]
-	if f32ToBF16(dst, src) {
-		return
+	if !f32ToBF16(dst, src) {
+		f32ToBF16Generic(dst, src)
 	}
-	for i, v := range src {
+}
+
+func f32ToBF16Generic(dst []uint16, src []float32) {
+	for i, v := range src[:len(dst)] {
 		b := math.Float32bits(v)
 		if v != v {
 			dst[i] = uint16(b>>16) | 0x40 // quiet, so that a low payload does not vanish

@@ -36,7 +36,7 @@ func AdamStep[T Float](p, g, m, v []T, a AdamArgs) {
 		s.decay = T(1 - a.LR*a.WeightDecay)
 	}
 	if isF32[T]() {
-		s32 := adamScalars[float32]{float32(s.decay), float32(s.l2), float32(s.oneMinB1), float32(s.b2),
+		s32 := [8]float32{float32(s.decay), float32(s.l2), float32(s.oneMinB1), float32(s.b2),
 			float32(s.oneMinB2), float32(s.step), float32(s.invBC2), float32(s.eps)}
 		if adamF32(f32(p), f32(g), f32(m), f32(v), &s32) {
 			return
@@ -52,8 +52,8 @@ func AdamStep[T Float](p, g, m, v []T, a AdamArgs) {
 	}
 }
 
-// adamScalars is AdamArgs worked out once per call. The assembly reads its
-// fields in this order.
+// adamScalars is AdamArgs worked out once per call. The assembly takes
+// its fields in this order.
 type adamScalars[T Float] struct {
 	decay, l2, oneMinB1, b2, oneMinB2, step, invBC2, eps T
 }

@@ -90,16 +90,21 @@ func logSumExp[T Float](x []T) float64 {
 	if math.IsInf(m, 0) {
 		return m // e^(Inf-Inf) would be NaN
 	}
+	return m + math.Log(sumExp(x, m))
+}
+
+// sumExp is Σ e^(x[i]-m), for m the largest x[i].
+func sumExp[T Float](x []T, m float64) float64 {
 	if isF32[T]() {
 		if s, ok := sumExpF32(f32(x), float32(m)); ok {
-			return m + math.Log(s)
+			return s
 		}
 	}
 	var s float64
 	for _, v := range x {
 		s += math.Exp(float64(v) - m)
 	}
-	return m + math.Log(s)
+	return s
 }
 
 // LogSoftmax is dst[i] = x[i] - LogSumExp(x). A row of nothing but -Inf
@@ -107,8 +112,7 @@ func logSumExp[T Float](x []T) float64 {
 func LogSoftmax[T Float](dst, x []T) {
 	x = x[:len(dst)]
 	m := float64(MaxOf(x))
-	// x - m first: the logarithm is small beside a large m.
-	l := logSumExp(x) - m
+	l := math.Log(sumExp(x, m)) // not added to m, beside which it may vanish
 	for i, v := range x {
 		dst[i] = T(float64(v) - m - l)
 	}
@@ -125,9 +129,14 @@ func LogSoftmaxRows[T Float](dst, x []T, rows, cols, ldDst, ldX int) {
 // dx may be dy or y.
 func LogSoftmaxGrad[T Float](dx, dy, y []T) {
 	dy, y = dy[:len(dx)], y[:len(dx)]
-	sum := float64(Sum(dy))
-	for i, v := range y {
-		dx[i] = T(float64(dy[i]) - math.Exp(float64(v))*sum)
+	sum := Sum(dy)
+	var p [512]T // e^y of a stretch, taken before dx overwrites y or dy
+	for len(dx) > 0 {
+		n := min(len(dx), len(p))
+		Exp(p[:n], y)
+		copy(dx[:n], dy)
+		Axpy(dx[:n], -sum, p[:n])
+		dx, dy, y = dx[n:], dy[n:], y[n:]
 	}
 }
 

@@ -16,6 +16,10 @@ func Transpose[T any](dst, src []T, rows, cols, ldDst, ldSrc int) {
 	if d, ok := any(dst).([]float32); ok && transposeF32(d, any(src).([]float32), rows, cols, ldDst, ldSrc) {
 		return
 	}
+	transposeGeneric(dst, src, rows, cols, ldDst, ldSrc)
+}
+
+func transposeGeneric[T any](dst, src []T, rows, cols, ldDst, ldSrc int) {
 	for r0 := 0; r0 < rows; r0 += transposeBlock {
 		r1 := min(r0+transposeBlock, rows)
 		for c0 := 0; c0 < cols; c0 += transposeBlock {

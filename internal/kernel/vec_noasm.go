@@ -38,5 +38,5 @@ func f32ToBF16(dst []uint16, src []float32) bool { return false }
 func dropoutF32(dst, x, residual []float32, drop uint32, scale float32, key, offset uint64) (lo, hi int) {
 	return 0, 0
 }
-func adamF32(p, g, m, v []float32, s *adamScalars[float32]) bool         { return false }
+func adamF32(p, g, m, v []float32, s *[8]float32) bool                   { return false }
 func transposeF32(dst, src []float32, rows, cols, ldDst, ldSrc int) bool { return false }

@@ -11,10 +11,43 @@ import (
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/patchtst"
 	"github.com/hanji-ml/hanji/model/ttm"
+	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/torchpt"
 	"github.com/hanji-ml/hanji/weights"
 )
+
+// Families builds models; it implements forecast.Builder.
+type Families struct{}
+
+// Open is the package's Open.
+func (Families) Open(path string, set map[string]string) (model.Forecaster, error) {
+	return Open(path, set)
+}
+
+// New builds an untrained model of a family from keys of its config.json over the family's defaults, its parameters
+// drawn by seed.
+func (Families) New(family string, config []byte, seed uint64) (model.Trainable, error) {
+	switch family {
+	case "ttm":
+		c, err := ttm.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := ttm.New(c)
+		nn.Init(m, seed)
+		return m, nil
+	case "patchtst":
+		c, err := patchtst.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := patchtst.New(c)
+		m.Init(seed)
+		return m, nil
+	}
+	return nil, fmt.Errorf("model: no family %q; there are ttm and patchtst", family)
+}
 
 // families are asked in this order.
 var families = []model.Family{

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/hanji-ml/hanji/forecast"
+	"github.com/hanji-ml/hanji/internal/par"
+	"github.com/hanji-ml/hanji/model/all"
+	"github.com/hanji-ml/hanji/table"
+	"github.com/hanji-ml/hanji/train"
+)
+
+func newTrainCmd(g *globals) *cobra.Command {
+	var o struct {
+		out            string
+		resume, dryRun bool
+		asJSON         bool
+		set            []string
+		threads        int
+	}
+	cmd := &cobra.Command{
+		Use:   "train RECIPE.yaml --out DIR",
+		Short: "Train a model by a recipe",
+		Long: `Trains by a recipe: model, data, optimiser, schedule. The model of the best validation ends in DIR/model, in the layout
+that eval, forecast and the reference implementation read.
+
+A run is a function of the recipe alone: the same seed gives the same bits on any number of threads. After an
+interruption of any kind --resume goes on from the last checkpoint, with the same outcome as if nothing had happened.`,
+		Example: `  hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --set train.seed=2022
+  hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --resume
+  hanji train recipes/ttm-finetune.yaml --out runs/ttm --dry-run`,
+		Args: takes(1, 1, "RECIPE.yaml"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := readRecipe(args[0], o.set)
+			if err != nil {
+				return err
+			}
+			if o.out == "" && !o.dryRun {
+				return usagef("train needs --out, the folder for checkpoints and the model")
+			}
+			if o.threads > 0 {
+				par.SetThreads(o.threads)
+			}
+			log := newTrainLog(cmd.ErrOrStderr(), g.Quiet)
+			ro := forecast.RunOptions{Out: o.out, Resume: o.resume, Log: log.event, Load: loadMatrix}
+			if o.dryRun {
+				ro.DryRun = func(stage string, e train.Estimate) {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d steps of %v: about %v; %d trained parameters, about %d MB\n", stage, e.Steps,
+						e.StepTime.Round(time.Millisecond), e.Time.Round(time.Second), e.Parameters, e.Bytes>>20)
+				}
+			}
+			res, err := r.Run(cmd.Context(), all.Families{}, ro)
+			if err != nil || o.dryRun {
+				return err
+			}
+			if o.asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "test: mse %.6f mae %.6f (%d windows); drop-last 128: mse %.6f mae %.6f\n",
+				res.Test.MSE, res.Test.MAE, res.Test.Windows, res.Drop.MSE, res.Drop.MAE)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.out, "out", "", "folder for checkpoints and the trained model")
+	f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint in --out")
+	f.BoolVar(&o.dryRun, "dry-run", false, "measure two steps, say what the run would take, train nothing")
+	f.StringArrayVar(&o.set, "set", nil, "override a value of the recipe, as train.seed=2022 (repeatable)")
+	f.IntVar(&o.threads, "threads", 0, "worker threads (default: all processors)")
+	f.BoolVar(&o.asJSON, "json", false, "the outcome as one JSON object")
+	return cmd
+}
+
+// readRecipe reads a recipe strictly: a key that does not exist is an error with its line.
+func readRecipe(path string, set []string) (r forecast.Recipe, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if len(set) > 0 {
+		if b, err = overrideYAML(b, set); err != nil {
+			return r, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := yaml.Load(b, &r, yaml.WithKnownFields()); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// overrideYAML sets dotted paths: train.seed=2022, model.config.d_model=32.
+func overrideYAML(b []byte, set []string) ([]byte, error) {
+	var doc map[string]any
+	if err := yaml.Load(b, &doc); err != nil {
+		return nil, err
+	}
+	pairs, err := parseSet(set)
+	if err != nil {
+		return nil, err
+	}
+	for path, text := range pairs {
+		var v any
+		if err := yaml.Load([]byte(text), &v); err != nil {
+			return nil, usagef("--set %s=%s: %v", path, text, err)
+		}
+		at := doc
+		keys := strings.Split(path, ".")
+		for _, k := range keys[:len(keys)-1] {
+			next, ok := at[k].(map[string]any)
+			if !ok {
+				if at[k] != nil {
+					return nil, usagef("--set %s: %s is not a group of values", path, k)
+				}
+				next = map[string]any{}
+				at[k] = next
+			}
+			at = next
+		}
+		at[keys[len(keys)-1]] = v
+	}
+	return yaml.Dump(doc)
+}
+
+func loadMatrix(path string) (*forecast.Matrix, error) {
+	if path == "" {
+		return nil, errors.New("the recipe names no data; give --set data.file=FILE")
+	}
+	t, err := table.Open(path, table.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return forecast.FromTable(t, path)
+}
+
+// trainLog writes what happens as plain lines: steps at most every few seconds, validations always.
+type trainLog struct {
+	w     io.Writer
+	quiet bool
+	last  time.Time
+}
+
+func newTrainLog(w io.Writer, quiet bool) *trainLog { return &trainLog{w: w, quiet: quiet} }
+
+func (l *trainLog) event(stage string, e train.Event) {
+	if l.quiet {
+		return
+	}
+	switch e.Kind {
+	case "step":
+		if time.Since(l.last) < 10*time.Second {
+			return
+		}
+		l.last = time.Now()
+		left := time.Duration(float64(e.Elapsed) / float64(max(e.StepsHere, 1)) * float64(e.Total-e.Step))
+		fmt.Fprintf(l.w, "%s: step %d/%d epoch %d loss %.5f lr %.3g, %v left\n", stage, e.Step, e.Total, e.Epoch+1, e.Loss, e.LR, left.Round(time.Second))
+	case "validation":
+		mark := ""
+		if e.Best {
+			mark = " (best)"
+		}
+		fmt.Fprintf(l.w, "%s: epoch %d validation %.6f%s\n", stage, e.Epoch+1, e.Loss, mark)
+	case "resumed":
+		fmt.Fprintf(l.w, "%s: resumed at step %d from %s\n", stage, e.Step, e.Checkpoint)
+	}
+}
