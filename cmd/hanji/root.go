@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hanji-ml/hanji/internal/cpu"
+	"github.com/hanji-ml/hanji/internal/par"
 )
 
 // globals are the flags that every command has.
@@ -14,6 +17,8 @@ type globals struct {
 	Quiet    bool
 	LogLevel string
 	Verbose  bool
+	Threads  int
+	CPU      string
 }
 
 // newRootCmd gives the command tree: a new command is its file and a line here.
@@ -28,12 +33,13 @@ else to install.
 
 Data goes to standard output, messages and progress to standard error. Exit codes: 0 done,
 1 the work failed, 2 the command line was wrong, 130 interrupted.`,
-		Example: `  hanji version --json
+		Example: `  hanji inspect model.safetensors
+  hanji version --json
   source <(hanji completion bash)`,
 		Version:           buildVersion(),
 		Args:              unknownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { return g.validate() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return g.apply() },
 		SilenceUsage:      true, // errors are printed by run, in one place and one form
 		SilenceErrors:     true,
 	}
@@ -44,9 +50,12 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	f.BoolVarP(&g.Quiet, "quiet", "q", false, "no progress and no messages but errors")
 	f.StringVar(&g.LogLevel, "log-level", "", "least serious message to show: debug, info, warn or error (default warn)")
 	f.BoolVarP(&g.Verbose, "verbose", "v", false, "same as --log-level debug")
+	f.IntVar(&g.Threads, "threads", 0, "worker threads (default all processors); results do not depend on it")
+	f.StringVar(&g.CPU, "cpu", "", fmt.Sprintf("code path of the kernels, one of %v (default the first)", cpu.Paths()))
 	root.AddCommand(
 		newBenchCmd(),
 		newEvalCmd(),
+		newInspectCmd(g),
 		newTrainCmd(g),
 		newVersionCmd(),
 	)
@@ -60,10 +69,23 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	return root
 }
 
-// validate reports a bad value before a command begins its work.
-func (g *globals) validate() error {
-	_, err := g.level()
-	return err
+// apply checks the values and sets what holds for the whole process, before a command begins its work.
+func (g *globals) apply() error {
+	if _, err := g.level(); err != nil {
+		return err
+	}
+	if g.Threads < 0 {
+		return usagef("--threads is %d, want 1 or more", g.Threads)
+	}
+	if g.Threads > 0 {
+		par.SetThreads(g.Threads)
+	}
+	if g.CPU != "" {
+		if _, err := cpu.Force(g.CPU); err != nil {
+			return usagef("--cpu: this machine has no path %q, want one of %v", g.CPU, cpu.Paths())
+		}
+	}
+	return nil
 }
 
 func (g *globals) level() (slog.Level, error) {
@@ -89,8 +111,8 @@ func (g *globals) level() (slog.Level, error) {
 // what collects logs adds its own.
 func (g *globals) logger(w io.Writer) *slog.Logger {
 	level, err := g.level()
-	if err != nil { // validate has been here before
-		panic(fmt.Sprintf("hanji: logger before validate: %v", err))
+	if err != nil { // apply has been here before
+		panic(fmt.Sprintf("hanji: logger before apply: %v", err))
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
 		Level: level,

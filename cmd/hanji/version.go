@@ -8,6 +8,9 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hanji-ml/hanji/internal/cpu"
+	"github.com/hanji-ml/hanji/internal/par"
 )
 
 // version is what `hanji version --json` prints. Later fields are added at the end.
@@ -17,6 +20,8 @@ type version struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
+	CPU     string `json:"cpu"`     // the path that kernels take: avx512, avx2, neon or portable
+	Threads int    `json:"threads"` // worker threads
 }
 
 func newVersionCmd() *cobra.Command {
@@ -33,7 +38,7 @@ func newVersionCmd() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(w).Encode(v)
 			}
-			_, err := fmt.Fprintf(w, "hanji %s\n%s %s/%s\n", v.Version, v.Go, v.OS, v.Arch)
+			_, err := fmt.Fprintf(w, "hanji %s\n%s %s/%s, %s, %d threads\n", v.Version, v.Go, v.OS, v.Arch, v.CPU, v.Threads)
 			return err
 		},
 	}
@@ -42,7 +47,7 @@ func newVersionCmd() *cobra.Command {
 }
 
 func readVersion() version {
-	v := version{Version: buildVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	v := version{Version: buildVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpu.Path(), Threads: par.Threads()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
