@@ -13,6 +13,7 @@ import (
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/series"
 	"github.com/hanji-ml/hanji/train"
 )
 
@@ -195,13 +196,13 @@ func buildModel(b Builder, r ModelRecipe, seed uint64, channels int, before mode
 }
 
 func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error) {
-	split, err := SplitRows(r.protocol(), data.T)
+	spec := m.Spec()
+	split, err := series.LTSFSplit(r.protocol(), data.T, spec.Context)
 	if err != nil {
 		return nil, err
 	}
-	x, _, _ := data.Standardise(split.Train)
-	spec := m.Spec()
-	part := func(p Range) *Windows {
+	x := data.Standardise(split.Train)
+	part := func(p series.Range) *Windows {
 		return &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: p}
 	}
 	t := &Task{Model: m, Train: part(split.Train), Val: part(split.Val), Batch: r.Batch, Seed: seed}
@@ -210,7 +211,7 @@ func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error
 	}
 	if f := r.Data.Fraction; f > 0 && f < 1 {
 		n := int(float64(t.Train.Len()) * f)
-		t.Train.Part.Lo = t.Train.Part.Hi - t.Train.Horizon - n + 1
+		t.Train.Part.From = t.Train.Part.To - t.Train.Context - t.Train.Horizon - n + 1
 	}
 	if t.Train.Len() < t.Batch || t.Val.Len() < 1 {
 		return nil, errors.New("forecast: recipe: the data is too short: not one batch of windows")
@@ -220,24 +221,24 @@ func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error
 
 func (r Recipe) protocol() string {
 	if r.Data.Protocol == "" {
-		return LTSF
+		return "ltsf"
 	}
 	return r.Data.Protocol
 }
 
 func (r Recipe) test(ctx context.Context, m model.Trainable, data *Matrix, res *RunResult) error {
-	split, err := SplitRows(r.protocol(), data.T)
+	spec := m.Spec()
+	split, err := series.LTSFSplit(r.protocol(), data.T, spec.Context)
 	if err != nil {
 		return err
 	}
-	x, _, _ := data.Standardise(split.Train)
-	spec := m.Spec()
+	x := data.Standardise(split.Train)
 	w := &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: split.Test}
 	all, err := Errors(ctx, m, w, w.Len())
 	if err != nil {
 		return err
 	}
-	drop, err := Errors(ctx, m, w, w.Len()-w.Len()%128)
+	drop, err := Errors(ctx, m, w, series.DropLast(w.Len(), 128))
 	res.Test, res.Drop = &all, &drop
 	return err
 }
