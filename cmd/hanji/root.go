@@ -56,6 +56,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newBenchCmd(),
 		newEvalCmd(),
 		newInspectCmd(g),
+		newReproduceCmd(),
 		newTrainCmd(g),
 		newVersionCmd(),
 	)
