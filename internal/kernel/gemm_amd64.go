@@ -89,3 +89,33 @@ func gemmTransposeF32(dst, src *float32, dstStride, srcStride, blocks int) bool 
 	gemmTransposeAVX512(dst, src, 4*dstStride, 4*srcStride, blocks)
 	return true
 }
+
+// gemmAxpy8F32 and gemmDot8F32 need AVX2.
+func gemmAxpy8F32(y, x, b *float32, m, ldy, stride, pf, n int) {
+	if cpu.X86.AVX512 {
+		gemmAxpy8AVX512(y, x, b, m, ldy, stride, pf, n)
+	} else {
+		gemmAxpy8AVX2(y, x, b, m, ldy, stride, pf, n)
+	}
+}
+
+func gemmDot8F32(out *[8]float32, x, b *float32, stride, pf, k int) {
+	if cpu.X86.AVX512 {
+		gemmDot8AVX512(out, x, b, stride, pf, k)
+	} else {
+		gemmDot8AVX2(out, x, b, stride, pf, k)
+	}
+}
+
+// gemmPackF32 copies k rows of a full panel and asks for the memory pf elements beyond each. False
+// means that there is no such kernel.
+func gemmPackF32(dst, src *float32, stride, pf, k int) bool {
+	if cpu.X86.AVX512 {
+		gemmPackAVX512(dst, src, 4*stride, 4*pf, k)
+		return true
+	} else if cpu.X86.AVX2 {
+		gemmPackAVX2(dst, src, 4*stride, 4*pf, k)
+		return true
+	}
+	return false
+}

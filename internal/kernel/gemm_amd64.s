@@ -1914,6 +1914,323 @@ next:
 	VZEROUPPER
 	RET
 
+// func gemmAxpy8AVX512(y *float32, x *float32, b *float32, m int, ldy int, stride int, pf int, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAxpy8AVX512(SB), NOSPLIT, $0-64
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ ldy+32(FP), BX
+	MOVQ stride+40(FP), SI
+	MOVQ pf+48(FP), DI
+	MOVQ n+56(FP), R8
+	LEAQ (DX)(SI*4), R9
+	LEAQ (SI)(SI*2), R10
+	LEAQ (DX)(DI*1), DI
+	LEAQ (DI)(SI*4), R11
+
+loop:
+	PREFETCHT1 (DI)
+	VMOVUPS    (DX), Z0
+	PREFETCHT1 (DI)(SI*1)
+	VMOVUPS    (DX)(SI*1), Z1
+	PREFETCHT1 (DI)(SI*2)
+	VMOVUPS    (DX)(SI*2), Z2
+	PREFETCHT1 (DI)(R10*1)
+	VMOVUPS    (DX)(R10*1), Z3
+	PREFETCHT1 (R11)
+	VMOVUPS    (R9), Z4
+	PREFETCHT1 (R11)(SI*1)
+	VMOVUPS    (R9)(SI*1), Z5
+	PREFETCHT1 (R11)(SI*2)
+	VMOVUPS    (R9)(SI*2), Z6
+	PREFETCHT1 (R11)(R10*1)
+	VMOVUPS    (R9)(R10*1), Z7
+	MOVQ       m+24(FP), R14
+	MOVQ       AX, R12
+	MOVQ       CX, R13
+
+row:
+	VMOVUPS          (R12), Z8
+	VFMADD231PS.BCST (R13), Z0, Z8
+	VFMADD231PS.BCST 4(R13), Z1, Z8
+	VFMADD231PS.BCST 8(R13), Z2, Z8
+	VFMADD231PS.BCST 12(R13), Z3, Z8
+	VFMADD231PS.BCST 16(R13), Z4, Z8
+	VFMADD231PS.BCST 20(R13), Z5, Z8
+	VFMADD231PS.BCST 24(R13), Z6, Z8
+	VFMADD231PS.BCST 28(R13), Z7, Z8
+	VMOVUPS          Z8, (R12)
+	ADDQ             BX, R12
+	ADDQ             $0x20, R13
+	DECQ             R14
+	JNZ              row
+	ADDQ             $0x40, AX
+	ADDQ             $0x40, DX
+	ADDQ             $0x40, R9
+	ADDQ             $0x40, DI
+	ADDQ             $0x40, R11
+	SUBQ             $0x10, R8
+	JNZ              loop
+	VZEROUPPER
+	RET
+
+// func gemmDot8AVX512(out *[8]float32, x *float32, b *float32, stride int, pf int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmDot8AVX512(SB), NOSPLIT, $0-48
+	MOVQ   x+8(FP), AX
+	MOVQ   b+16(FP), CX
+	MOVQ   stride+24(FP), DX
+	MOVQ   pf+32(FP), BX
+	MOVQ   k+40(FP), SI
+	LEAQ   (CX)(DX*4), DI
+	LEAQ   (DX)(DX*2), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	LEAQ   (CX)(BX*1), BX
+	LEAQ   (BX)(DX*4), R9
+
+loop:
+	VMOVUPS       (AX), Z8
+	PREFETCHT1    (BX)
+	VFMADD231PS   (CX), Z8, Z0
+	PREFETCHT1    (BX)(DX*1)
+	VFMADD231PS   (CX)(DX*1), Z8, Z1
+	PREFETCHT1    (BX)(DX*2)
+	VFMADD231PS   (CX)(DX*2), Z8, Z2
+	PREFETCHT1    (BX)(R8*1)
+	VFMADD231PS   (CX)(R8*1), Z8, Z3
+	PREFETCHT1    (R9)
+	VFMADD231PS   (DI), Z8, Z4
+	PREFETCHT1    (R9)(DX*1)
+	VFMADD231PS   (DI)(DX*1), Z8, Z5
+	PREFETCHT1    (R9)(DX*2)
+	VFMADD231PS   (DI)(DX*2), Z8, Z6
+	PREFETCHT1    (R9)(R8*1)
+	VFMADD231PS   (DI)(R8*1), Z8, Z7
+	ADDQ          $0x40, AX
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, DI
+	ADDQ          $0x40, BX
+	ADDQ          $0x40, R9
+	SUBQ          $0x10, SI
+	JNZ           loop
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y0, Y8, Y8
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y1
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y2
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z6, Y5
+	VADDPS        Y6, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z7, Y6
+	VADDPS        Y7, Y6, Y6
+	VHADDPS       Y0, Y8, Y0
+	VHADDPS       Y2, Y1, Y1
+	VHADDPS       Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	MOVQ          out+0(FP), AX
+	VMOVUPS       X1, (AX)
+	VHADDPS       Y4, Y3, Y0
+	VHADDPS       Y6, Y5, Y1
+	VHADDPS       Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	MOVQ          out+0(FP), AX
+	VMOVUPS       X1, 16(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAxpy8AVX2(y *float32, x *float32, b *float32, m int, ldy int, stride int, pf int, n int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmAxpy8AVX2(SB), NOSPLIT, $0-64
+	MOVQ y+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ ldy+32(FP), BX
+	MOVQ stride+40(FP), SI
+	MOVQ pf+48(FP), DI
+	MOVQ n+56(FP), R8
+	LEAQ (DX)(SI*4), R9
+	LEAQ (SI)(SI*2), R10
+	LEAQ (DX)(DI*1), DI
+	LEAQ (DI)(SI*4), R11
+
+loop:
+	PREFETCHT1 (DI)
+	VMOVUPS    (DX), Y0
+	PREFETCHT1 (DI)(SI*1)
+	VMOVUPS    (DX)(SI*1), Y1
+	PREFETCHT1 (DI)(SI*2)
+	VMOVUPS    (DX)(SI*2), Y2
+	PREFETCHT1 (DI)(R10*1)
+	VMOVUPS    (DX)(R10*1), Y3
+	PREFETCHT1 (R11)
+	VMOVUPS    (R9), Y4
+	PREFETCHT1 (R11)(SI*1)
+	VMOVUPS    (R9)(SI*1), Y5
+	PREFETCHT1 (R11)(SI*2)
+	VMOVUPS    (R9)(SI*2), Y6
+	PREFETCHT1 (R11)(R10*1)
+	VMOVUPS    (R9)(R10*1), Y7
+	MOVQ       m+24(FP), R14
+	MOVQ       AX, R12
+	MOVQ       CX, R13
+
+row:
+	VMOVUPS      (R12), Y8
+	VBROADCASTSS (R13), Y9
+	VFMADD231PS  Y9, Y0, Y8
+	VBROADCASTSS 4(R13), Y9
+	VFMADD231PS  Y9, Y1, Y8
+	VBROADCASTSS 8(R13), Y9
+	VFMADD231PS  Y9, Y2, Y8
+	VBROADCASTSS 12(R13), Y9
+	VFMADD231PS  Y9, Y3, Y8
+	VBROADCASTSS 16(R13), Y9
+	VFMADD231PS  Y9, Y4, Y8
+	VBROADCASTSS 20(R13), Y9
+	VFMADD231PS  Y9, Y5, Y8
+	VBROADCASTSS 24(R13), Y9
+	VFMADD231PS  Y9, Y6, Y8
+	VBROADCASTSS 28(R13), Y9
+	VFMADD231PS  Y9, Y7, Y8
+	VMOVUPS      Y8, (R12)
+	ADDQ         BX, R12
+	ADDQ         $0x20, R13
+	DECQ         R14
+	JNZ          row
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R11
+	SUBQ         $0x08, R8
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func gemmDot8AVX2(out *[8]float32, x *float32, b *float32, stride int, pf int, k int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmDot8AVX2(SB), NOSPLIT, $0-48
+	MOVQ   x+8(FP), AX
+	MOVQ   b+16(FP), CX
+	MOVQ   stride+24(FP), DX
+	MOVQ   pf+32(FP), BX
+	MOVQ   k+40(FP), SI
+	LEAQ   (CX)(DX*4), DI
+	LEAQ   (DX)(DX*2), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	LEAQ   (CX)(BX*1), BX
+	LEAQ   (BX)(DX*4), R9
+
+loop:
+	VMOVUPS      (AX), Y8
+	PREFETCHT1   (BX)
+	VFMADD231PS  (CX), Y8, Y0
+	PREFETCHT1   (BX)(DX*1)
+	VFMADD231PS  (CX)(DX*1), Y8, Y1
+	PREFETCHT1   (BX)(DX*2)
+	VFMADD231PS  (CX)(DX*2), Y8, Y2
+	PREFETCHT1   (BX)(R8*1)
+	VFMADD231PS  (CX)(R8*1), Y8, Y3
+	PREFETCHT1   (R9)
+	VFMADD231PS  (DI), Y8, Y4
+	PREFETCHT1   (R9)(DX*1)
+	VFMADD231PS  (DI)(DX*1), Y8, Y5
+	PREFETCHT1   (R9)(DX*2)
+	VFMADD231PS  (DI)(DX*2), Y8, Y6
+	PREFETCHT1   (R9)(R8*1)
+	VFMADD231PS  (DI)(R8*1), Y8, Y7
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, R9
+	SUBQ         $0x08, SI
+	JNZ          loop
+	VHADDPS      Y1, Y0, Y0
+	VHADDPS      Y3, Y2, Y1
+	VHADDPS      Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	MOVQ         out+0(FP), AX
+	VMOVUPS      X1, (AX)
+	VHADDPS      Y5, Y4, Y0
+	VHADDPS      Y7, Y6, Y1
+	VHADDPS      Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	MOVQ         out+0(FP), AX
+	VMOVUPS      X1, 16(AX)
+	VZEROUPPER
+	RET
+
+// func gemmPackAVX512(dst *float32, src *float32, stride int, pf int, k int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPackAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ pf+24(FP), BX
+	MOVQ k+32(FP), SI
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    64(CX), Z1
+	PREFETCHT0 (CX)(BX*1)
+	PREFETCHT0 64(CX)(BX*1)
+	ADDQ       DX, CX
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	ADDQ       $0x00000080, AX
+	DECQ       SI
+	JNZ        loop
+	VZEROUPPER
+	RET
+
+// func gemmPackAVX2(dst *float32, src *float32, stride int, pf int, k int)
+// Requires: AVX, MMX+
+TEXT ·gemmPackAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ pf+24(FP), BX
+	MOVQ k+32(FP), SI
+
+loop:
+	VMOVUPS    (CX), Y0
+	VMOVUPS    32(CX), Y1
+	PREFETCHT0 (CX)(BX*1)
+	ADDQ       DX, CX
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    Y1, 32(AX)
+	ADDQ       $0x00000040, AX
+	DECQ       SI
+	JNZ        loop
+	VZEROUPPER
+	RET
+
 // func peakFMAAVX512(n int, x float32, y float32)
 // Requires: AVX, AVX512F
 TEXT ·peakFMAAVX512(SB), NOSPLIT, $0-16

@@ -32,6 +32,10 @@ func main() {
 			tile(false, r, v)
 		}
 	}
+	few(true)
+	few(false)
+	pack(true)
+	pack(false)
 	peak(true)
 	peak(false)
 	transpose()
