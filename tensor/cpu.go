@@ -277,8 +277,8 @@ func cpuPermute(dst, src *Tensor, axes []int) {
 		v.shape[i], v.stride[i] = src.shape[a], src.stride[a]
 	}
 	switch dst.dt.Size() {
-	case 4:
-		permuteLoop[uint32](dst, &v)
+	case 4: // any four bytes: kernel.Transpose has its fast path for this type
+		permuteLoop[float32](dst, &v)
 	case 8:
 		permuteLoop[uint64](dst, &v)
 	case 2:
