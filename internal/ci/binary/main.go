@@ -108,6 +108,9 @@ func parts(w io.Writer, program string) error {
 	if err != nil {
 		return err
 	}
+	if err := addSections(sizes, program); err != nil {
+		return err
+	}
 	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
 		return cmp.Or(cmp.Compare(sizes[b], sizes[a]), strings.Compare(a, b))
 	})
@@ -115,6 +118,24 @@ func parts(w io.Writer, program string) error {
 		fmt.Fprintf(w, "%9.1f kB  %s\n", float64(sizes[name])/1e3, name)
 	}
 	fmt.Fprintf(w, "%d modules linked\n", len(modules))
+	return nil
+}
+
+// addSections adds what has no symbols of its own: the tables that a stripped program keeps too.
+func addSections(sizes map[string]int64, program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, s := range f.Sections {
+		switch s.Name {
+		case ".gopclntab":
+			sizes["(tables: functions and lines)"] = int64(s.Size) // their symbol covers the head only
+		case ".typelink", ".itablink":
+			sizes["(tables: strings, types)"] += int64(s.Size)
+		}
+	}
 	return nil
 }
 
