@@ -28,6 +28,7 @@ func TestOps(t *testing.T) {
 	w, bias, m := param("w", 4, 7), param("bias", 4), param("m", 3, 7, 2)
 	wt := transposed(w)
 	q, k, v, gq := param("q", 2, 3, 4), param("k2", 2, 3, 4), param("v33", 2, 3, 4), param("gq", 2, 4, 3, 4)
+	w2, bias2 := param("mlp2", 5, 4), param("mlpb", 5)
 	abias, kbias := param("abias", 2, 3, 3), param("kbias", 2, 1, 1, 3)
 	heads := func(c *tensor.Ctx, x T) T { return c.Use(x).Reshape(2, 3, 2, 2).Permute(0, 2, 1, 3) }
 	one := func(f func(x T) T) func(c *tensor.Ctx) T {
@@ -103,12 +104,14 @@ func TestOps(t *testing.T) {
 			y, _ := tensor.Attention(c.Use(gq), c.Use(k).Reshape(2, 1, 3, 4), c.Use(v).Reshape(2, 1, 3, 4), tensor.AttentionOptions{})
 			return y
 		},
-		"used twice": one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
+		"mlp":         one(func(x T) T { return x.MLP(w, bias, w2, bias2, tensor.ActGELU, 0, 0).Square() }),
+		"mlp dropout": one(func(x T) T { return x.Transpose(0, 1).MLP(w, bias, w2, nil, tensor.ActSiLU, 0.4, 3).Square() }),
+		"used twice":  one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
 	}
 	for name, f := range cases {
 		t.Run(name, func(t *testing.T) {
 			loss := func(c *tensor.Ctx) T { return weigh(f(c)) }
-			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m, q, k, v, gq, abias, kbias); err != nil {
+			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m, q, k, v, gq, abias, kbias, w2, bias2); err != nil {
 				t.Error(err)
 			}
 		})

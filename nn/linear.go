@@ -37,3 +37,12 @@ func (l *Linear) init(key uint64) {
 		l.Bias.FillUniform(key+1, -bound, bound)
 	}
 }
+
+// MLP is out(dropout(act(in(x)))), fused where that pays (tensor.MLP).
+func MLP(x *tensor.Tensor, in, out *Linear, act tensor.Act, d *Dropout) *tensor.Tensor {
+	p, path := 0.0, uint64(0)
+	if d != nil {
+		p, path = d.P, d.path
+	}
+	return x.MLP(in.Weight, in.Bias, out.Weight, out.Bias, act, p, path)
+}

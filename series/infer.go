@@ -11,7 +11,7 @@ var ErrIrregular = errors.New("no frequency fits the time stamps")
 
 // InferFreq finds the frequency of ascending stamps: the longest calendar step of which every distance between
 // neighbours is a whole number, so that gaps may occur but no stamp lies between two steps. Two stamps are enough, but
-// with few of them short months pass for days. Fewer than two stamps, stamps that do not rise and stamps that share no
+// with few of them short months pass for days. A step shorter than a fifth of the middle distance is not believed. Fewer than two stamps, stamps that do not rise and stamps that share no
 // step of at least a millisecond are an error; the last wraps [ErrIrregular].
 //
 // Months beat days, and a series on the first or the last day of the month says so (MS, ME; likewise quarters and
@@ -48,6 +48,7 @@ func inferMonths(stamps []time.Time) (Freq, bool) {
 		top = max(top, t.Day())
 	}
 	step := 0
+	gaps := make([]int, 0, len(stamps)-1)
 	for i, t := range stamps {
 		y, m, d := t.Date()
 		first = first && d == 1
@@ -55,10 +56,11 @@ func inferMonths(stamps []time.Time) (Freq, bool) {
 		same = same && d == min(top, daysIn(y, m))
 		if i > 0 {
 			py, pm, _ := stamps[i-1].Date()
-			step = gcd(step, (y-py)*12+int(m-pm))
+			gaps = append(gaps, (y-py)*12+int(m-pm))
+			step = gcd(step, gaps[i-1])
 		}
 	}
-	if !first && !last && !same || step == 0 {
+	if !first && !last && !same || step == 0 || !usual(step, gaps) {
 		return Freq{}, false
 	}
 	f := Freq{Unit: Month, N: step}
@@ -80,10 +82,12 @@ func inferDays(stamps []time.Time) (Freq, bool) {
 		return Freq{}, false
 	}
 	step, weekend, ones := 0, false, 0
+	gaps := make([]int, 0, len(stamps)-1)
 	for i, t := range stamps {
 		weekend = weekend || t.Weekday() == time.Saturday || t.Weekday() == time.Sunday
 		if i > 0 {
 			d := days(stamps[i-1], t)
+			gaps = append(gaps, d)
 			step = gcd(step, d)
 			if d == 1 {
 				ones++
@@ -91,6 +95,8 @@ func inferDays(stamps []time.Time) (Freq, bool) {
 		}
 	}
 	switch {
+	case !usual(step, gaps):
+		return Freq{}, false
 	case step == 1 && !weekend && len(stamps) >= 8 && 2*ones > len(stamps):
 		return Freq{Unit: BusinessDay, N: 1}, true
 	case step%7 == 0:
@@ -99,8 +105,15 @@ func inferDays(stamps []time.Time) (Freq, bool) {
 	return Freq{Unit: Day, N: step}, step <= maxMultiple
 }
 
-// inferFixed accepts stamps a whole number of steps of physical time apart. A step may not be shorter than a fifth of
-// the distance that is most common: seconds of jitter do not make a series of seconds.
+// usual reports whether a step is plausible beside the distances found, which it sorts: it may not be shorter than a
+// fifth of the middle one. Seconds of jitter do not make a series of seconds, nor one late day a weekly series daily.
+func usual[T int | time.Duration](step T, gaps []T) bool {
+	slices.Sort(gaps)
+	middle := gaps[len(gaps)/2]
+	return float64(step) >= float64(middle)/5
+}
+
+// inferFixed accepts stamps a whole number of steps of physical time apart.
 func inferFixed(stamps []time.Time) (Freq, bool) {
 	var step time.Duration
 	gaps := make([]time.Duration, len(stamps)-1)
@@ -108,8 +121,7 @@ func inferFixed(stamps []time.Time) (Freq, bool) {
 		gaps[i] = stamps[i+1].Sub(stamps[i]) // saturates at 292 years: then no unit divides it
 		step = gcd(step, gaps[i])
 	}
-	slices.Sort(gaps)
-	if step < gaps[len(gaps)/2]/5 {
+	if !usual(step, gaps) {
 		return Freq{}, false
 	}
 	for _, unit := range []Unit{Hour, Minute, Second, Millisecond} {

@@ -43,8 +43,8 @@ type timeState struct {
 	some   bool // form is set
 
 	// A column of 01/07/2016 is read day first until a value decides.
-	dayFirst, monthFirst bool
-	example              string
+	dayFirst bool // decided so
+	example  string
 }
 
 // missingSet is Options.Missing made quick to ask.
@@ -169,7 +169,9 @@ func (b *builder) addNumber(x number, text []byte, line int) error {
 		b.n++
 		return nil
 	}
-	b.become(Float)
+	if b.kind == Int {
+		b.become(Float)
+	}
 	b.col.Floats = append(b.col.Floats, x.float64(text, b.mark))
 	b.n++
 	return nil
@@ -271,7 +273,11 @@ func (b *builder) addTime(text []byte, line int) error {
 		b.pushTime(t)
 		return nil
 	}
-	t, f, ok := detectTime(text, s.form.order, b.loc)
+	wish := s.form.order
+	if wish == orderDMY && !s.dayFirst {
+		wish = orderNone
+	}
+	t, f, ok := detectTime(text, wish, b.loc)
 	if ok && f.order == orderMDY && s.some && s.form.order == orderDMY && !s.dayFirst {
 		// The first value whose second number can be no month: all before were month first as well.
 		b.swapDayMonth()
@@ -285,11 +291,8 @@ func (b *builder) addTime(text []byte, line int) error {
 	if s.form = f; !s.some {
 		s.some, s.example = true, string(text)
 	}
-	switch {
-	case f.order == orderDMY && t.Day() > 12:
+	if f.order == orderDMY && t.Day() > 12 {
 		s.dayFirst = true
-	case f.order == orderMDY:
-		s.monthFirst = true
 	}
 	b.pushTime(t)
 	return nil

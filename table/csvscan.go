@@ -112,13 +112,14 @@ func (s *scanner) row(limit int) (fields [][]byte, err error) {
 	if s.pos >= len(s.buf) {
 		return nil, nil
 	}
+	begin := s.line
 	for {
 		text, last, err := s.field()
 		if err != nil {
 			return nil, err
 		}
 		if len(fields) == limit {
-			return nil, &Error{Name: s.name, Line: s.line, Msg: fmt.Sprintf("more than %d columns", limit)}
+			return nil, &Error{Name: s.name, Line: begin, Msg: fmt.Sprintf("more than %d columns", limit)}
 		}
 		fields = append(fields, append([]byte{}, text...))
 		if last {

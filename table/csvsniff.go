@@ -28,7 +28,7 @@ func sniffDialect(name string, buf []byte, o *Options) (*dialect, error) {
 		d.sep = sniffSeparator(buf, !o.NoQuotes, o.Decimal)
 	}
 	s := &scanner{name: name, buf: buf, sep: d.sep, quotes: !o.NoQuotes, line: 1}
-	rows, lines, err := sampleRows(s, o.MaxColumns)
+	rows, lines, err := sampleRows(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +76,13 @@ func missingWords(o *Options) []string {
 }
 
 // sampleRows reads the first rows and their lines. An error past the first row is left to the reading proper.
-func sampleRows(s *scanner, maxColumns int) (rows [][][]byte, lines []int, err error) {
-	for len(rows) < sniffRows && s.pos < sniffBytes {
-		row, err := s.row(maxColumns)
+func sampleRows(s *scanner, o *Options) (rows [][][]byte, lines []int, err error) {
+	most := sniffRows
+	if o.MaxRows > 0 {
+		most = min(most, o.MaxRows+1)
+	}
+	for len(rows) < most && s.pos < sniffBytes {
+		row, err := s.row(o.MaxColumns)
 		if err != nil && len(rows) == 0 {
 			return nil, nil, err
 		}
@@ -151,7 +155,7 @@ func sniffDecimal(rows [][][]byte, sep byte) byte {
 // truth values has its name on top. Where every column is text, or there is only one row of text, that row is the header
 // too. exchange_rate.csv (date,0,1,2,…) is why a number on top speaks against a header only if no column speaks for it.
 func sniffHeader(rows [][][]byte, mark byte, missing *missingSet, loc *time.Location) bool {
-	allText := true
+	allText, allNamed := true, len(rows[0]) > 1
 	for i, cell := range rows[0] {
 		cell = trimBlank(cell)
 		var first Kind
@@ -159,6 +163,8 @@ func sniffHeader(rows [][][]byte, mark byte, missing *missingSet, loc *time.Loca
 			first = guessCell(cell, mark, loc)
 		}
 		rest := guessColumn(rows[1:], i, mark, missing, loc)
+		// pandas and R leave the name of the row numbers in front empty.
+		allNamed = allNamed && (first == String || i == 0 && len(cell) == 0 && rest != String && rest != Auto)
 		if first == String && rest != String && rest != Auto {
 			return true
 		}
@@ -166,7 +172,7 @@ func sniffHeader(rows [][][]byte, mark byte, missing *missingSet, loc *time.Loca
 			allText = false
 		}
 	}
-	return allText
+	return allText || allNamed && len(rows) > 1 && len(rows[0][0]) == 0
 }
 
 // guessColumn is the kind of most cells of column i: a number, time or truth value if nine in ten are, else text; Auto
@@ -181,6 +187,11 @@ func guessColumn(rows [][][]byte, i int, mark byte, missing *missingSet, loc *ti
 		cell := trimBlank(row[i])
 		if missing.has(cell) {
 			continue
+		}
+		if len(missing.numbers) > 0 {
+			if v, ok := parseFloat(cell, mark); ok && missing.hasNumber(v) {
+				continue
+			}
 		}
 		counts[guessCell(cell, mark, loc)]++
 		n++

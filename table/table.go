@@ -242,6 +242,54 @@ func (t *Table) Column(name string) *Column {
 	return nil
 }
 
+// Convert makes the column of that name one of kind k, as if Options.Types had asked for it: integers become times
+// (1949, 20160701, seconds since 1970; see Options.TimeLayout), texts numbers, anything text. Of o, Missing, TimeLayout
+// and Location count, Missing only for texts. The first cell that does not fit is an error naming its line; the table
+// is then unchanged.
+func (t *Table) Convert(name string, k Kind, o Options) error {
+	c := t.Column(name)
+	switch {
+	case c == nil:
+		return &Error{Name: t.Name, Msg: noColumn(name, t.Names())}
+	case k == Auto || k == c.Kind:
+		return nil
+	}
+	o.Types = map[string]Kind{name: k}
+	if c.Kind != String {
+		o.Missing = []string{} // a number is a number
+	}
+	b := newBuilder(name, Auto, newMissingSet(missingWords(&o), '.'), '.', &o)
+	file := t.Name
+	form := timeForm{}
+	if c.Kind == Time {
+		form = c.writeLayout()
+	}
+	var text []byte
+	for i := range c.Len() {
+		if c.IsMissing(i) {
+			b.addMissing()
+			continue
+		}
+		if text = text[:0]; c.Kind == Time {
+			text = form.appendTime(text, c.Times[i])
+		} else {
+			text = c.appendText(text, i)
+		}
+		line := t.LineOf(i)
+		if line == 0 {
+			file = t.Where(i)
+		}
+		if err := b.addText(text, line); err != nil {
+			return named(file, err)
+		}
+	}
+	if err := b.finish(); err != nil {
+		return named(t.Name, err)
+	}
+	*c = b.col
+	return nil
+}
+
 // Names lists the column names in order.
 func (t *Table) Names() []string {
 	names := make([]string, len(t.Columns))

@@ -24,8 +24,8 @@ func (f *timeForm) appendTime(b []byte, t time.Time) []byte {
 	case orderCustom:
 		return t.AppendFormat(b, f.custom)
 	}
-	if f.zone == zoneName {
-		t = t.UTC()
+	if _, offset := t.Zone(); f.zone == zoneName || f.zone != zoneNone && (offset%60 != 0 || offset/3600 > 15 || offset/3600 < -15) {
+		t = t.UTC() // local mean time has seconds, which no offset can say
 	}
 	b = f.appendDate(b, t)
 	if f.clock == 0 {

@@ -24,6 +24,7 @@ func cpuPrimitives() primitives {
 		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
 		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
+		mlp: cpuMLP, mlpGrad: cpuMLPGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares,
 	}
 }

@@ -41,6 +41,9 @@ type primitives struct {
 	crossEntropy     func(rows, lse, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool)
 	crossEntropyGrad func(dx, dy, x, lse, targets *Tensor, o CrossEntropyOptions)
 
+	mlp     func(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) // x and out [rows, …]
+	mlpGrad func(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64)
+
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous
 

@@ -204,11 +204,14 @@ const (
 var acts = [...]struct {
 	name  string
 	apply func(*Tensor) *Tensor
-	op    unaryOp
 }{
-	{"none", func(x *Tensor) *Tensor { return x }, 0}, {"relu", (*Tensor).ReLU, opReLU}, {"gelu", (*Tensor).GELU, opGELU},
-	{"gelu_tanh", (*Tensor).GELUTanh, opGELUTanh}, {"quick_gelu", (*Tensor).QuickGELU, opQuickGELU},
-	{"silu", (*Tensor).SiLU, opSiLU}, {"tanh", (*Tensor).Tanh, opTanh}, {"sigmoid", (*Tensor).Sigmoid, opSigmoid},
+	{"none", func(x *Tensor) *Tensor { return x }}, {"relu", (*Tensor).ReLU}, {"gelu", (*Tensor).GELU}, {"gelu_tanh", (*Tensor).GELUTanh},
+	{"quick_gelu", (*Tensor).QuickGELU}, {"silu", (*Tensor).SiLU}, {"tanh", (*Tensor).Tanh}, {"sigmoid", (*Tensor).Sigmoid},
+}
+
+// actOps are the elementwise kernels of the activations.
+var actOps = [...]unaryOp{
+	ActReLU: opReLU, ActGELU: opGELU, ActGELUTanh: opGELUTanh, ActQuickGELU: opQuickGELU, ActSiLU: opSiLU, ActTanh: opTanh, ActSigmoid: opSigmoid,
 }
 
 // ParseAct finds an activation by the name that configurations use (relu, gelu, gelu_new, quick_gelu, silu, …).

@@ -29,6 +29,40 @@ func (e *Epilogue[T]) finish(row []T, i, j int) {
 	}
 }
 
+// finishBlock is finish for whole rows that lie one after another: the calls of short rows would cost more than their
+// arithmetic.
+func (e *Epilogue[T]) finishBlock(block []T, i, n int) {
+	if e.Bias != nil {
+		addRows(block, e.Bias[:n])
+	}
+	applyAct(e.Act, block)
+	if e.Residual != nil {
+		Add(block, block, e.Residual[i*n:i*n+len(block)])
+	}
+}
+
+// addRows adds bias to every row of a block of rows of len(bias).
+func addRows[T Float](block, bias []T) {
+	n := len(bias)
+	if n <= len(zeros32) && isF32[T]() {
+		b := f32(block)
+		NormCols(b, b, zeros32[:n], ones32[:n], nil, f32(bias), len(b)/n, n) // (x − 0)·1 + bias, exactly
+		return
+	}
+	for ; len(block) > 0; block = block[n:] {
+		Add(block[:n], block[:n], bias)
+	}
+}
+
+// Constants for addRows, never written.
+var zeros32, ones32 = make([]float32, 512), filled(512)
+
+func filled(n int) []float32 {
+	s := make([]float32, n)
+	Fill(s, 1)
+	return s
+}
+
 func applyAct[T Float](act Act, x []T) {
 	switch act {
 	case None:

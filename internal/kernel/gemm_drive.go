@@ -252,6 +252,10 @@ func (t *gemmTask[T]) finish(i0, i1, j0, j1 int) {
 		return
 	}
 	c0, c1 := j0*t.s.nr, min(j1*t.s.nr, t.n)
+	if c0 == 0 && c1 == t.n && t.ldc == t.n && (t.ep.Residual == nil || t.ep.LDR == t.n) {
+		t.ep.finishBlock(t.c[i0*t.n:i1*t.n], i0, t.n)
+		return
+	}
 	for i := i0; i < i1; i++ {
 		t.ep.finish(t.c[i*t.ldc+c0:i*t.ldc+c1], i, c0)
 	}

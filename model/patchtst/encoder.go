@@ -158,7 +158,7 @@ func (l *Layer) forward(x, prev *tensor.Tensor) (y, scores *tensor.Tensor) {
 		h = h.Reshape(shape[0], shape[2], shape[1], shape[3]).Transpose(1, 2).Flatten(0, 1)
 	}
 	h = l.sublayer(h, l.Norm3, l.Path3, func(x *tensor.Tensor) *tensor.Tensor {
-		return l.FF2.Forward(l.FFDropout.Forward(l.FF1.ForwardAct(x, l.act)))
+		return nn.MLP(x, l.FF1, l.FF2, l.act, l.FFDropout)
 	})
 	return h.Reshape(shape...), scores
 }

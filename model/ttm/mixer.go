@@ -51,8 +51,7 @@ func newMLP(in, factor int, dropout float64) *MLP {
 }
 
 func (m *MLP) forward(x *tensor.Tensor) *tensor.Tensor {
-	x = m.Dropout1.Forward(m.FC1.ForwardAct(x, tensor.ActGELU))
-	return m.Dropout2.Forward(m.FC2.Forward(x))
+	return m.Dropout2.Forward(nn.MLP(x, m.FC1, m.FC2, tensor.ActGELU, m.Dropout1))
 }
 
 // Gate is x∘softmax(W·x + b) over the last axis, the gated attention.
