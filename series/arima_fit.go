@@ -19,7 +19,6 @@ type arimaWork struct {
 	theta   []float64
 	buf     []float64
 	par     []float64
-	maximum int // most parameters of an AR or MA polynomial after expansion
 }
 
 func newARIMAWork(w []float64, m int) *arimaWork {

@@ -14,7 +14,6 @@ import (
 	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
-	"github.com/hanji-ml/hanji/model/patchtst"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/optim"
 	"github.com/hanji-ml/hanji/tensor"
@@ -152,15 +151,12 @@ func benchTTM(o benchOptions) error {
 }
 
 func benchPatchTST(o benchOptions) error {
-	c := patchtst.DefaultConfig()
-	c.NumInputChannels, c.ContextLength, c.PredictionLength, c.PatchLength, c.PatchStride = 7, 336, 96, 16, 8
-	c.DModel, c.NumAttentionHeads, c.FFNDim, c.PreNorm = 16, 4, 128, false
-	c.PathDropout, c.FFDropout, c.PositionalDropout = 0.3, 0.3, 0.3
-	if err := c.Validate(); err != nil {
+	m, err := all.Families{}.New("patchtst", []byte(`{"num_input_channels": 7, "context_length": 336, "prediction_length": 96,
+		"patch_length": 16, "patch_stride": 8, "d_model": 16, "num_attention_heads": 4, "ffn_dim": 128, "pre_norm": false,
+		"path_dropout": 0.3, "ff_dropout": 0.3, "positional_dropout": 0.3}`), 0)
+	if err != nil {
 		return err
 	}
-	m := patchtst.New(c)
-	m.Init(0)
 	opt, err := optim.New(optim.Options{Name: "adam", LR: 1e-4}, nn.Trainable(m))
 	if err != nil {
 		return err
