@@ -1,17 +1,5 @@
-//go:build purego || !amd64
+//go:build purego || (!amd64 && !arm64)
 
 package kernel
 
 func gemmTileF32(t *[12]uint64, rows int, half bool) bool { return false }
-
-func gemmTransposeF32(dst, src *float32, dstStride, srcStride, blocks int) bool { return false }
-
-func gemmAxpy8F32(y, x, b *float32, m, ldy, stride, pf, n int) {
-	panic("kernel: no gemmAxpy8F32")
-}
-
-func gemmDot8F32(out *[8]float32, x, b *float32, stride, pf, k int) {
-	panic("kernel: no gemmDot8F32")
-}
-
-func gemmPackF32(dst, src *float32, stride, pf, k int) bool { return false }
