@@ -29,6 +29,8 @@ func TestOps(t *testing.T) {
 	wt := transposed(w)
 	q, k, v, gq := param("q", 2, 3, 4), param("k2", 2, 3, 4), param("v33", 2, 3, 4), param("gq", 2, 4, 3, 4)
 	w2, bias2 := param("mlp2", 5, 4), param("mlpb", 5)
+	cw, cw1, gw, cw2 := param("cw", 4, 5, 3), param("cw1", 4, 5, 1), param("gw", 4, 2, 3), param("cw2", 4, 2, 3, 2)
+	ctw, ctg := param("ctw", 4, 5, 3), param("ctg", 4, 2, 3)
 	abias, kbias := param("abias", 2, 3, 3), param("kbias", 2, 1, 1, 3)
 	heads := func(c *tensor.Ctx, x T) T { return c.Use(x).Reshape(2, 3, 2, 2).Permute(0, 2, 1, 3) }
 	one := func(f func(x T) T) func(c *tensor.Ctx) T {
@@ -106,12 +108,51 @@ func TestOps(t *testing.T) {
 		},
 		"mlp":         one(func(x T) T { return x.MLP(w, bias, w2, bias2, tensor.ActGELU, 0, 0).Square() }),
 		"mlp dropout": one(func(x T) T { return x.Transpose(0, 1).MLP(w, bias, w2, nil, tensor.ActSiLU, 0.4, 3).Square() }),
-		"used twice":  one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
+		"conv1d": func(c *tensor.Ctx) T {
+			return c.Use(a).Conv1d(cw, bias, tensor.ConvOptions{Stride: 2, Padding: 2, Dilation: 2}).Square()
+		},
+		"conv1d wide steps": func(c *tensor.Ctx) T {
+			return c.Use(a).Conv1d(cw, nil, tensor.ConvOptions{Stride: 4, Padding: 3}).Square()
+		},
+		"conv1d 1 tap": func(c *tensor.Ctx) T { return c.Use(a).Conv1d(cw1, bias, tensor.ConvOptions{}).Square() },
+		"conv1d groups": func(c *tensor.Ctx) T {
+			return c.Use(gq).Reshape(2, 4, 12).Conv1d(gw, bias, tensor.ConvOptions{Padding: 1, Groups: 2}).Square()
+		},
+		"conv2d": func(c *tensor.Ctx) T {
+			o := tensor.Conv2dOptions{Stride: [2]int{2, 1}, Padding: [2]int{0, 1}, Dilation: [2]int{1, 2}}
+			return c.Use(gq).Reshape(2, 2, 6, 4).Conv2d(cw2, bias, o).Square()
+		},
+		"conv2d groups": func(c *tensor.Ctx) T {
+			return c.Use(gq).Reshape(2, 4, 3, 4).Conv2d(cw2, bias, tensor.Conv2dOptions{Groups: 2, Padding: [2]int{1, 1}}).Square()
+		},
+		"conv transpose": func(c *tensor.Ctx) T {
+			o := tensor.ConvTransposeOptions{ConvOptions: tensor.ConvOptions{Stride: 2, Padding: 1, Dilation: 2}, OutputPadding: 1}
+			return c.Use(gq).Reshape(2, 4, 12).ConvTranspose1d(ctw, bias2, o).Square()
+		},
+		"conv transpose groups": func(c *tensor.Ctx) T {
+			o := tensor.ConvTransposeOptions{ConvOptions: tensor.ConvOptions{Stride: 3, Groups: 2}}
+			return c.Use(gq).Reshape(2, 4, 12).ConvTranspose1d(ctg, bias, o).Square()
+		},
+		"max pool": one(func(x T) T { return x.MaxPool1d(3, 2, 1).Square() }), "avg pool": one(func(x T) T { return x.AvgPool1d(3, 2, 1).Square() }),
+		"moving average": one(func(x T) T { return x.MovingAverage(5).Square() }),
+		"group norm": func(c *tensor.Ctx) T {
+			return c.Use(gq).Reshape(2, 4, 12).GroupNorm(2, bias, c.Use(bias).Exp(), 1e-5).Exp()
+		},
+		"batch norm eval": one(func(x T) T {
+			return x.BatchNorm(x.Ctx().Full(0.3, tensor.F64, 7), x.Ctx().Full(2, tensor.F64, 7), row, x.Ctx().Use(row).Exp(), 1e-5).Square()
+		}),
+		"relu2": one(T.ReLU2), "swiglu": one(func(x T) T { return x.SwiGLU(x.Ctx().Use(b)) }),
+		"to":        one(func(x T) T { return x.To(tensor.F64).Square() }),
+		"embed pad": func(c *tensor.Ctx) T { return c.Ints([]int64{3, 0, 3, 1}, 2, 2).EmbeddingPad(w, -1).Square() },
+		"ce weights": one(func(x T) T {
+			return ce(x.Reshape(15, 7), tensor.CrossEntropyOptions{Weight: x.Ctx().F64s([]float64{1, 2, 0.5, 3, 0.1, 1, 2}, 7), LabelSmoothing: 0.2})
+		}),
+		"used twice": one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
 	}
 	for name, f := range cases {
 		t.Run(name, func(t *testing.T) {
 			loss := func(c *tensor.Ctx) T { return weigh(f(c)) }
-			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m, q, k, v, gq, abias, kbias, w2, bias2); err != nil {
+			if err := grad.Check(loss, grad.Options{Ctx: tensor.Options{Train: true, Seed: 3}}, a, b, row, col, w, bias, m, q, k, v, gq, abias, kbias, w2, bias2, cw, cw1, gw, cw2, ctw, ctg); err != nil {
 				t.Error(err)
 			}
 		})

@@ -25,7 +25,8 @@ func cpuPrimitives() primitives {
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
 		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
 		mlp: cpuMLP, mlpGrad: cpuMLPGrad,
-		adam: cpuAdam, sumSquares: cpuSumSquares,
+		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
+		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,
 	}
 }
 

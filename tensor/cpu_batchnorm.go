@@ -116,3 +116,27 @@ func cpuSumSquares(x *Tensor) float64 {
 	}
 	return s
 }
+
+// cpuAbsPowers is Σ|x|^p, or max|x| for p = +Inf.
+func cpuAbsPowers(x *Tensor, p float64) float64 {
+	if x.dt == F64 {
+		return absPowers(data[float64](x)[:x.Len()], p)
+	}
+	return absPowers(data[float32](x)[:x.Len()], p)
+}
+
+func absPowers[T kernel.Float](x []T, p float64) float64 {
+	s := 0.0
+	for _, v := range x {
+		a := math.Abs(float64(v))
+		switch {
+		case math.IsInf(p, 1):
+			s = math.Max(s, a) // NaN stays
+		case p == 1:
+			s += a
+		default:
+			s += math.Pow(a, p)
+		}
+	}
+	return s
+}
