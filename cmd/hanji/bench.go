@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
@@ -177,4 +178,11 @@ func benchPatchTST(o benchOptions) error {
 	times = times[2:]
 	slices.Sort(times)
 	return o.report("patchtst-step", math.Round(times[len(times)/2]*1e4)/1e4, "s")
+}
+
+func benchPeak(o benchOptions) error {
+	if err := o.report("peak-fma", math.Round(10*kernel.PeakFMA(o.threads))/10, "GFLOP/s"); err != nil {
+		return err
+	}
+	return o.report("peak-read", math.Round(10*kernel.PeakRead(o.threads))/10, "GB/s")
 }
