@@ -101,6 +101,20 @@ func trimBlank(b []byte) []byte {
 	return b
 }
 
+// reserve makes room for n cells of the kind guessed.
+func (b *builder) reserve(n int) {
+	switch b.kind {
+	case Float:
+		b.col.Floats = make([]float64, 0, n)
+	case Int:
+		b.col.Ints = make([]int64, 0, n)
+	case Time:
+		b.col.Times = make([]time.Time, 0, n)
+	case String:
+		b.col.Strings = make([]string, 0, n)
+	}
+}
+
 // addMissing adds a cell without a value.
 func (b *builder) addMissing() {
 	switch b.kind {
