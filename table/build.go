@@ -1,10 +1,10 @@
 package table
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -372,7 +372,7 @@ func (b *builder) reject(text []byte, line int) error {
 func (b *builder) badError() *Error {
 	v := strconv.Quote(clip(b.badValue))
 	arg := v
-	if s := b.badValue; len(v) == len(s)+2 && bytes.IndexAny([]byte(s), " '$&;|<>()*?!#") < 0 {
+	if s := b.badValue; len(v) == len(s)+2 && !strings.ContainsAny(s, " '$&;|<>()*?!#") {
 		arg = s
 	}
 	e := &Error{Line: b.badLine, Column: b.name}

@@ -7,11 +7,10 @@ import (
 
 // timeParts is a time taken apart.
 type timeParts struct {
-	year, month, day  int
-	hour, min, sec    int
-	nano              int
-	offset            int // seconds east
-	dayFirst, certain bool
+	year, month, day int
+	hour, min, sec   int
+	nano             int
+	offset           int // seconds east
 }
 
 // detectTime reads a time in any of the usual forms and tells the form. Years and months without a separator
