@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/mathext"
 
@@ -39,8 +40,14 @@ type walk struct {
 	n      int // operands
 }
 
-func newWalk(ts ...*Tensor) walk {
-	w := walk{n: len(ts)}
+// walks are lent by newWalk, since closures make them escape, and given back by done.
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+func (w *walk) done() { walks.Put(w) }
+
+func newWalk(ts ...*Tensor) *walk {
+	w := walks.Get().(*walk)
+	*w = walk{n: len(ts)}
 	r := 0 // axes so far, outermost first
 	for i := range ts[0].rank {
 		d := ts[0].shape[i]
@@ -147,6 +154,7 @@ func cpuFill(dst *Tensor, v float64) {
 func fillLoop[T any](dst *Tensor, v T) {
 	d := data[T](dst)
 	w := newWalk(dst)
+	defer w.done()
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
 		for i := range row {
@@ -191,6 +199,7 @@ func cpuCopy(dst, src *Tensor) {
 		f := data[float32](&tmp)
 		d := data[uint16](dst)
 		w := newWalk(dst, &tmp)
+		defer w.done()
 		w.each(func(at [4]int, n int) { narrow(dst.dt, d[at[0]:at[0]+n], f[at[1]:at[1]+n]) })
 	}
 }
@@ -198,6 +207,7 @@ func cpuCopy(dst, src *Tensor) {
 func copyLoop[T any](dst, src *Tensor) {
 	d, s := data[T](dst), data[T](src)
 	w := newWalk(dst, src)
+	defer w.done()
 	repeat := w.stride[1][w.rank-1] == 0
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
@@ -231,6 +241,7 @@ func convertTo[D number](dst, src *Tensor) {
 	case F16, BF16:
 		d, s := data[D](dst), data[uint16](src)
 		w := newWalk(dst, src)
+		defer w.done()
 		w.each(func(at [4]int, n int) {
 			if f, ok := any(d).([]float32); ok {
 				widen(src.dt, f[at[0]:at[0]+n], s[at[1]:at[1]+n])
@@ -248,6 +259,7 @@ func convertTo[D number](dst, src *Tensor) {
 func convertLoop[D, S number](dst, src *Tensor) {
 	d, s := data[D](dst), data[S](src)
 	w := newWalk(dst, src)
+	defer w.done()
 	w.each(func(at [4]int, n int) {
 		row := s[at[1] : at[1]+n]
 		for i, v := range row {
@@ -476,6 +488,7 @@ func cpuBinary(op binaryOp, dst, a, b *Tensor) {
 
 func binaryLoop[T kernel.Float](op binaryOp, dst, a, b *Tensor) {
 	w := newWalk(dst, a.stretched(dst), b.stretched(dst))
+	defer w.done()
 	d, x, y := data[T](dst), data[T](a), data[T](b)
 	sx, sy := w.stride[1][w.rank-1], w.stride[2][w.rank-1]
 	w.each(func(at [4]int, n int) {
@@ -553,6 +566,7 @@ func cpuScalar(op scalarOp, dst, a *Tensor, s float64) {
 
 func scalarLoop[T kernel.Float](op scalarOp, dst, a *Tensor, s T) {
 	w := newWalk(dst, a)
+	defer w.done()
 	d, x := data[T](dst), data[T](a)
 	w.each(func(at [4]int, n int) {
 		row, in := d[at[0]:at[0]+n], x[at[1]:at[1]+n]

@@ -270,12 +270,15 @@ func layerNormGradLoop[T kernel.Float](dx, dgamma, dbeta, dy, x, gamma, mean, rs
 func byChunk[T kernel.Float](dgamma, dbeta *Tensor, rows, n int, f func(lo, hi int, dg, db []T)) {
 	const chunk = sumChunk
 	parts := (rows + chunk - 1) / chunk
+	pool := buffersOf[T]()
+	buf := pool.zeroed(2 * parts * n)
+	defer pool.put(buf)
 	var dg, db []T
 	if dgamma != nil {
-		dg = make([]T, parts*n)
+		dg = (*buf)[:parts*n]
 	}
 	if dbeta != nil {
-		db = make([]T, parts*n)
+		db = (*buf)[parts*n:]
 	}
 	par.For(rows, chunk, func(lo, hi int) {
 		c := lo / chunk
