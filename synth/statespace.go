@@ -48,7 +48,7 @@ func stateSpace(r *source, n, m int) []float64 {
 		slope = phi*slope + beta*e[t]
 		s[j] += gamma * e[t]
 	}
-	if r.chance(0.4) {
+	if n > 0 && r.chance(0.4) {
 		low, high := y[0], y[0]
 		for _, v := range y {
 			low, high = math.Min(low, v), math.Max(high, v)
