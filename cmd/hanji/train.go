@@ -65,6 +65,11 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 			if o.asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
 			}
+			if res.Test == nil { // synthetic data has no test part
+				last := res.Stages[len(res.Stages)-1]
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d steps; best validation %.6f in epoch %d\n", last.Steps, last.Best, last.BestEpoch+1)
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "test: mse %.6f mae %.6f (%d windows); drop-last 128: mse %.6f mae %.6f\n",
 				res.Test.MSE, res.Test.MAE, res.Test.Windows, res.Drop.MSE, res.Drop.MAE)
 			return err
