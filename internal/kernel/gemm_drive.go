@@ -237,6 +237,7 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 	if p0 > 0 || t.ep.Accumulate {
 		g.add = 1
 	}
+	contiguous := a.CS == 1 && a.RS == k
 	for j := j0; j < j1; j++ {
 		w := min(nr, t.n-j*nr)
 		switch {
@@ -248,6 +249,7 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 		default:
 			g.b, g.brs = unsafe.Pointer(&t.b.Data[p0*t.b.RS+j*nr]), t.b.RS*size
 		}
+		g.stream = contiguous && j == j0
 		g.column(t.s, i1-i0, w, t.c[i0*t.ldc+j*nr:], t.ldc, edge)
 	}
 }
