@@ -40,6 +40,8 @@ type DataRecipe struct {
 	File     string  `yaml:"file" json:"file"`         // wide table, a column a channel; $NAME is taken from the environment
 	Protocol string  `yaml:"protocol" json:"protocol"` // ett-hour, ett-minute or ltsf [ltsf]
 	Fraction float64 `yaml:"fraction" json:"fraction"` // of the training windows, the latest ones: few-shot [1]
+
+	Synthetic *SyntheticRecipe `yaml:"synthetic" json:"synthetic,omitempty"` // not nil: series made up instead of a file
 }
 
 // Stage is a part of a run.
@@ -74,6 +76,9 @@ type RunResult struct {
 // Run trains by the recipe and measures the outcome on the test part. The model of the best validation ends in
 // Out/model. A run that was interrupted goes on with Resume.
 func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult, err error) {
+	if r.Data.Synthetic != nil {
+		return r.runSynthetic(ctx, b, o)
+	}
 	data, err := o.Load(os.ExpandEnv(r.Data.File))
 	if err != nil {
 		return res, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"slices"
 	"time"
 
@@ -68,15 +67,11 @@ func newBenchCmd() *cobra.Command {
 				return usagef("no benchmark %q; there are %v", args[0], valid)
 			}
 			o.w = cmd.OutOrStdout()
-			if o.threads == 0 {
-				o.threads = runtime.GOMAXPROCS(0)
-			}
-			par.SetThreads(o.threads)
+			o.threads = par.Threads()
 			return benches[i].run(o)
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.threads, "threads", 0, "worker threads (default: all processors)")
 	f.IntVar(&o.batch, "batch", 64, "ttm: windows at once")
 	f.IntVar(&o.steps, "steps", 10, "patchtst_train: steps timed; the median counts")
 	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint")

@@ -55,6 +55,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	root.AddCommand(
 		newBenchCmd(),
 		newEvalCmd(),
+		newForecastCmd(g),
 		newInspectCmd(g),
 		newReproduceCmd(),
 		newTrainCmd(g),

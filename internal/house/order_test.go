@@ -33,10 +33,11 @@ optim
 weights
 tokenizer  chat
 audio  img
-series
+series  synth
 model
 model/*
 model/all
+model/ttm/embedded
 generate
 hub
 train

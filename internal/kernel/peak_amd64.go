@@ -2,7 +2,11 @@
 
 package kernel
 
-import "github.com/hanji-ml/hanji/internal/cpu"
+import (
+	"runtime"
+
+	"github.com/hanji-ml/hanji/internal/cpu"
+)
 
 // peakFMAShape is how many floats one multiply-add of the path takes.
 func peakFMAShape() int {
@@ -20,7 +24,7 @@ func peakFMARun(n int, x, y float32) {
 	} else if cpu.X86.AVX2 {
 		peakFMAAVX2(n, x, y)
 	} else {
-		peakFMAGeneric(n, x, y)
+		runtime.KeepAlive(peakFMAGeneric(n, x, y))
 	}
 }
 

@@ -1,0 +1,179 @@
+package forecast
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/hanji-ml/hanji/metric"
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/series"
+)
+
+// auto chooses for each series by rolling-origin backtest on its own past. The combination of classical methods is the
+// favourite: on short series the winner of a few windows is mostly luck, so another takes its place only by a clear lead.
+type auto struct {
+	embedded model.Forecaster
+	freq     series.Freq
+	windows  int // 0: 3
+}
+
+func (*auto) name() string { return Auto }
+
+const (
+	// lead is the share by which a candidate's backtest error must be below the favourite's. Measured on hospital and
+	// CIF 2016 (docs/forecast.md): less of a lead chooses worse than never choosing.
+	lead = 0.15
+	// embeddedLeast is the fewest points the embedded model is asked about.
+	embeddedLeast = 24
+)
+
+// candidate of a choice.
+type candidate struct {
+	method
+	score float64 // mean absolute error over the windows, in steps of the naive forecast's: MASE
+}
+
+func (a *auto) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
+	all := a.candidates(len(y))
+	windows, err := a.score(ctx, all, y, m, h)
+	if err != nil {
+		return prediction{}, err
+	}
+	best := all[0]
+	for _, c := range all[1:] {
+		if c.score < (1-lead)*all[0].score && c.score < best.score {
+			best = c
+		}
+	}
+	d, err := best.predict(ctx, y, m, h)
+	d.model = best.name()
+	d.why = why(best, all, windows, len(y))
+	return d, err
+}
+
+// candidates are fresh for each series: they remember fits, so that the combination and its members share them.
+func (a *auto) candidates(n int) []*candidate {
+	ets := &memo{Method: series.ETS{}}
+	theta := &memo{Method: series.Theta{}}
+	combined := series.Combination{Methods: []series.Method{ets, theta, &memo{Method: series.HoltWinters{Damped: true}}, &memo{Method: series.AR{Seasonal: true}}}}
+	all := []*candidate{{method: classical{"combination", combined}}, {method: classical{"ets", ets}}, {method: classical{"theta", theta}}}
+	if a.embedded != nil && n >= embeddedLeast {
+		e := &network{model: a.embedded, title: "embedded", freq: a.freq}
+		all = append(all, &candidate{method: e}, &candidate{method: mean{[]method{all[0].method, e}}})
+	}
+	return all
+}
+
+// score forecasts the end of y from earlier origins and returns how many there were.
+func (a *auto) score(ctx context.Context, all []*candidate, y []float64, m, h int) (windows int, err error) {
+	n := len(y)
+	step := max(1, min(h, n/6))
+	want := a.windows
+	if want == 0 {
+		want = 3
+	}
+	scale := metric.NaiveMAE(y, m)
+	if math.IsNaN(scale) || scale == 0 {
+		return 0, nil
+	}
+	for w := 1; w <= want; w++ {
+		origin := n - w*step
+		if origin < max(4, min(2*m, n/2), n/3) {
+			break
+		}
+		windows++
+		for _, c := range all {
+			if ctx.Err() != nil {
+				return 0, context.Cause(ctx)
+			}
+			d, err := c.predict(ctx, y[:origin], m, step)
+			if err != nil {
+				return 0, err
+			}
+			c.score += metric.MAE(y[origin:origin+step], d.mean) / scale
+		}
+	}
+	for _, c := range all {
+		if windows > 0 {
+			c.score /= float64(windows)
+		}
+		if math.IsNaN(c.score) {
+			c.score = math.Inf(1)
+		}
+	}
+	return windows, nil
+}
+
+// why says in words what the backtest said.
+func why(best *candidate, all []*candidate, windows, n int) string {
+	if windows == 0 {
+		return fmt.Sprintf("%d points or no change among them: nothing to choose by", n)
+	}
+	var others []string
+	for _, c := range all {
+		if c != best {
+			others = append(others, fmt.Sprintf("%s %.3g", c.name(), c.score))
+		}
+	}
+	reason := "clearly the best"
+	if best == all[0] {
+		reason = "no other is clearly better"
+	}
+	return fmt.Sprintf("%s in %d backtest(s): MASE %.3g; %s", reason, windows, best.score, strings.Join(others, ", "))
+}
+
+// memo remembers the fits to prefixes of one series, told apart by their length. It serves one goroutine.
+type memo struct {
+	series.Method
+	fits map[int]series.Fitted
+}
+
+func (f *memo) Fit(y []float64, m int) (series.Fitted, error) {
+	if fitted := f.fits[len(y)]; fitted != nil {
+		return fitted, nil
+	}
+	fitted, err := f.Method.Fit(y, m)
+	if err == nil {
+		if f.fits == nil {
+			f.fits = map[int]series.Fitted{}
+		}
+		f.fits[len(y)] = fitted
+	}
+	return fitted, err
+}
+
+// mean of several methods: of their means, and of their quantiles level by level.
+type mean struct{ of []method }
+
+func (s mean) name() string {
+	names := make([]string, len(s.of))
+	for i, m := range s.of {
+		names[i] = m.name()
+	}
+	return "mean of " + strings.Join(names, " and ")
+}
+
+func (s mean) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
+	all := make([]prediction, len(s.of))
+	for i, one := range s.of {
+		var err error
+		if all[i], err = one.predict(ctx, y, m, h); err != nil {
+			return prediction{}, err
+		}
+	}
+	average := func(of func(prediction) []float64) []float64 {
+		out := make([]float64, h)
+		for _, d := range all {
+			for k, v := range of(d) {
+				out[k] += v / float64(len(all))
+			}
+		}
+		return out
+	}
+	return prediction{
+		mean:     average(func(d prediction) []float64 { return d.mean }),
+		quantile: func(q float64) []float64 { return average(func(d prediction) []float64 { return d.quantile(q) }) },
+	}, nil
+}

@@ -1,0 +1,216 @@
+package forecast
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/series"
+)
+
+// Auto is the name of the default model: a choice for each series.
+const Auto = "auto"
+
+// Options of [Run] and [Backtest]. The zero value works.
+type Options struct {
+	// Horizon is the number of steps to forecast. Default (0): what the file asks for (.tsf), else [DefaultHorizon].
+	Horizon int
+	// Freq replaces the frequency of every series. Default (zero): the panel's.
+	Freq series.Freq
+	// Season is the number of steps in a season. Default (0): that of the frequency.
+	Season int
+	// Model is a name of [Models]. Default: [Auto]. It must be empty where Forecaster is given.
+	Model string
+	// Forecaster is a loaded checkpoint that makes the forecasts.
+	Forecaster model.Forecaster
+	// Embedded is one more candidate of Auto, for series of at least 24 points. It takes one channel. Default: none.
+	Embedded model.Forecaster
+	// Quantiles to give beside the mean, each in (0, 1). Default (with Levels nil too): 0.1, 0.5, 0.9.
+	Quantiles []float64
+	// Levels are central prediction intervals: 0.8 adds the quantiles 0.1 and 0.9.
+	Levels []float64
+	// NonNeg raises what falls below zero to zero: for counts, sales, loads.
+	NonNeg bool
+	// Missing is how gaps are filled: linear, forward, seasonal, zero or mean. Default (""): seasonal, and a series whose
+	// values end more than a horizon before its rows do is refused.
+	Missing string
+	// History is the number of last steps that a method without a fixed look-back is fitted on. Default (0): 1000, or ten
+	// seasons if these are more, at most 5000. What is older says little about the next steps and costs time.
+	History int
+	// Backtest is how Backtest and the choice of Auto move their origin.
+	Backtest BacktestOptions
+	// Progress, if not nil, hears of every series done; calls come one at a time, from any goroutine.
+	Progress func(done, total int)
+}
+
+// BacktestOptions say from where the past is forecast.
+type BacktestOptions struct {
+	// Windows is the number of origins, the last one a horizon before the end. Default (0): 3.
+	Windows int
+	// Step is the number of steps between origins. Default (0): the horizon.
+	Step int
+}
+
+// methods by name; Auto and Forecaster are apart, as they are no single method.
+var methods = map[string]series.Method{
+	"naive":          series.Naive{},
+	"seasonal-naive": series.SeasonalNaive{},
+	"drift":          series.Drift{},
+	"ses":            series.SES{},
+	"theta":          series.Theta{},
+	"ets":            series.ETS{},
+	"holt-winters":   series.HoltWinters{Damped: true},
+	"arima":          series.ARIMA{},
+	"ar":             series.AR{Seasonal: true},
+	"combination":    series.Combination{},
+}
+
+// Models lists the names Options.Model takes, Auto first.
+func Models() []string {
+	return append([]string{Auto}, slices.Sorted(maps.Keys(methods))...)
+}
+
+// Validate reports everything that is wrong with o.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("forecast: "+format, args...)) }
+	for name, v := range map[string]int{"horizon": o.Horizon, "season": o.Season, "history": o.History, "windows": o.Backtest.Windows, "step": o.Backtest.Step} {
+		if v < 0 {
+			bad("%s %d is below zero", name, v)
+		}
+	}
+	if o.Horizon > maxHorizon {
+		bad("horizon %d: at most %d steps", o.Horizon, maxHorizon)
+	}
+	switch {
+	case o.Forecaster != nil && o.Model != "":
+		bad("both a model name (%s) and a loaded model are given", o.Model)
+	case o.Model != "" && o.Model != Auto && methods[o.Model] == nil:
+		bad("no model %q; there are %s, or a checkpoint", o.Model, strings.Join(Models(), ", "))
+	}
+	for _, q := range o.Quantiles {
+		if !(q > 0 && q < 1) {
+			bad("quantile %g is not between 0 and 1", q)
+		}
+	}
+	for _, l := range o.Levels {
+		if !(l > 0 && l < 1) {
+			bad("level %g is not between 0 and 1; 0.8 is the 80 %% interval", l)
+		}
+	}
+	if o.Missing != "" {
+		var f series.Fill
+		if err := f.UnmarshalText([]byte(o.Missing)); err != nil || f == series.FillNone {
+			bad("missing %q: give linear, forward, seasonal, zero or mean", o.Missing)
+		}
+	}
+	if o.Embedded != nil && o.Embedded.Spec().Channels > 1 {
+		bad("the embedded model takes %d channels, want one", o.Embedded.Spec().Channels)
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+const maxHorizon = 100_000 // a sane bound of what one call writes, per series
+
+// levels are the quantiles asked for, rising, each once.
+func (o *Options) levels() []float64 {
+	q := slices.Clone(o.Quantiles)
+	for _, l := range o.Levels {
+		// Rounded, so that the 80 % interval has the quantile 0.1 and not 0.09999999999999998.
+		q = append(q, math.Round((1-l)/2*1e9)/1e9, math.Round((1+l)/2*1e9)/1e9)
+	}
+	if o.Quantiles == nil && o.Levels == nil {
+		q = []float64{0.1, 0.5, 0.9}
+	}
+	slices.Sort(q)
+	return slices.Compact(q)
+}
+
+// DefaultHorizon is two seasons, or ten steps where there is no season, but at most 96 steps and a third of the n points
+// known (at least one).
+func DefaultHorizon(season, n int) int {
+	h := 10
+	if season > 1 {
+		h = 2 * season
+	}
+	return max(1, min(h, 96, n/3))
+}
+
+// job is one series made ready: what to forecast, how far, on what.
+type job struct {
+	s       *series.Series
+	freq    series.Freq
+	season  int
+	horizon int
+	history int
+	fill    series.Fill
+	notes   []string
+}
+
+func (o *Options) job(s *series.Series) *job {
+	j := &job{s: s, freq: s.Freq, season: o.Season, horizon: o.Horizon, history: o.History, fill: series.FillSeasonal}
+	if o.Freq != (series.Freq{}) {
+		j.freq = o.Freq
+	}
+	if j.season == 0 {
+		j.season = j.freq.Season()
+	}
+	if j.horizon == 0 {
+		j.horizon = min(s.Horizon, maxHorizon)
+	}
+	if j.horizon <= 0 {
+		j.horizon = DefaultHorizon(j.season, len(s.Y))
+	}
+	if j.history == 0 {
+		j.history = min(max(1000, 10*j.season), 5000)
+	}
+	if o.Missing != "" {
+		if err := j.fill.UnmarshalText([]byte(o.Missing)); err != nil { // Validate has been here before
+			panic(err)
+		}
+	}
+	return j
+}
+
+// past is the first n observations, without gaps: what is missing in front is cut off, the rest filled from these n alone,
+// so that a backtest sees nothing of its future.
+func (j *job) past(n int) (y []float64, filled int, err error) {
+	y = j.s.Y[:n]
+	for len(y) > 0 && math.IsNaN(y[0]) {
+		y = y[1:]
+	}
+	if len(y) == 0 {
+		return nil, 0, fmt.Errorf("forecast: series %q: none of the first %d values is known", j.s.ID, n)
+	}
+	y, filled, err = series.Impute(y, j.fill, j.season)
+	if err != nil {
+		return nil, 0, fmt.Errorf("forecast: series %q: %w", j.s.ID, err)
+	}
+	return y, filled, nil
+}
+
+// ready notes what was filled and refuses a series that ended long before its rows.
+func (j *job) ready(strict bool) (y []float64, err error) {
+	tail := 0
+	for tail < len(j.s.Y) && math.IsNaN(j.s.Y[len(j.s.Y)-1-tail]) {
+		tail++
+	}
+	if strict && tail > j.horizon && tail < len(j.s.Y) {
+		return nil, fmt.Errorf("forecast: series %q is shorter than its neighbours: its last %d values are missing, more than the horizon %d; "+
+			"cut all series to one length, leave it out, or say how to fill it (--missing)", j.s.ID, tail, j.horizon)
+	}
+	y, filled, err := j.past(len(j.s.Y))
+	if err != nil {
+		return nil, err
+	}
+	if filled > 0 {
+		j.notes = append(j.notes, fmt.Sprintf("%d of %d values were missing and filled (%s)", filled, len(y), j.fill))
+	}
+	return y, nil
+}
