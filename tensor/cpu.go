@@ -124,6 +124,12 @@ func (w *walk) each(f func(at [4]int, n int)) {
 		})
 		return
 	}
+	if rows*inner <= grain {
+		for r := range rows {
+			f(w.start(r), inner)
+		}
+		return
+	}
 	par.For(rows, max(1, grain/inner), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			f(w.start(r), inner)
@@ -355,6 +361,10 @@ func cpuUnary(op unaryOp, dst, x *Tensor, alpha float64) {
 
 func unaryLoop[T kernel.Float](op unaryOp, dst, x []T, alpha float64, n int) {
 	f := unaryKernel[T](op)
+	if n <= grain { // no closure for the collector: recurrent nets run thousands of these a step
+		f(dst[:n], x[:n], T(alpha))
+		return
+	}
 	par.For(n, grain, func(lo, hi int) { f(dst[lo:hi], x[lo:hi], T(alpha)) })
 }
 
@@ -442,6 +452,10 @@ func cpuUnaryGrad(op unaryOp, dx, dy, x *Tensor, alpha float64) {
 
 func unaryGradLoop[T kernel.Float](op unaryOp, dx, dy, x []T, alpha float64, n int) {
 	f := unaryGradKernel[T](op)
+	if n <= grain {
+		f(dx[:n], dy[:n], x[:n], T(alpha))
+		return
+	}
 	par.For(n, grain, func(lo, hi int) { f(dx[lo:hi], dy[lo:hi], x[lo:hi], T(alpha)) })
 }
 
