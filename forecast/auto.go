@@ -36,7 +36,7 @@ type candidate struct {
 }
 
 func (a *auto) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
-	all := a.candidates(len(y))
+	all := a.candidates(len(y), m)
 	windows, err := a.score(ctx, all, y, m, h)
 	if err != nil {
 		return prediction{}, err
@@ -54,11 +54,16 @@ func (a *auto) predict(ctx context.Context, y []float64, m, h int) (prediction, 
 }
 
 // candidates are fresh for each series: they remember fits, so that the combination and its members share them.
-func (a *auto) candidates(n int) []*candidate {
-	ets := &memo{Method: series.ETS{}}
-	theta := &memo{Method: series.Theta{}}
-	combined := series.Combination{Methods: []series.Method{ets, theta, &memo{Method: series.HoltWinters{Damped: true}}, &memo{Method: series.AR{Seasonal: true}}}}
-	all := []*candidate{{method: classical{"combination", combined}}, {method: classical{"ets", ets}}, {method: classical{"theta", theta}}}
+func (a *auto) candidates(n, m int) []*candidate {
+	remembered := members(m)
+	for i := range remembered {
+		remembered[i] = &memo{Method: remembered[i]}
+	}
+	all := []*candidate{
+		{method: classical{"combination", always(series.Combination{Methods: remembered})}},
+		{method: classical{"ets", always(remembered[0])}},
+		{method: classical{"theta", always(remembered[1])}},
+	}
 	if a.embedded != nil && n >= embeddedLeast {
 		e := &network{model: a.embedded, title: "embedded", freq: a.freq}
 		all = append(all, &candidate{method: e}, &candidate{method: mean{[]method{all[0].method, e}}})
