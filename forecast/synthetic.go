@@ -136,7 +136,7 @@ func (r SyntheticRecipe) draw(seed, index uint64, spec model.Spec) sample {
 const farthest = 8
 
 // calmest bounds what one calm series may weigh, in deviations of the history.
-const calmest = 0.1
+const calmest = 0.2
 
 // target gives the last history's targets in its units, and their weight in the loss: one over the mean absolute
 // difference of season steps in the history (at least calmest), so that the loss is MASE's pinball counterpart and calm
