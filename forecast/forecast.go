@@ -51,7 +51,7 @@ type method interface {
 // threads; a series is forecast from its own past alone, unless the model mixes channels.
 //
 // Errors name the series. A series is refused where no value is known, or where its values end long before its rows
-// (see Options.Missing); a cancelled ctx gives its cause.
+// (see Options.Fill); a cancelled ctx gives its cause.
 func Run(ctx context.Context, p *series.Panel, o Options) (*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func Run(ctx context.Context, p *series.Panel, o Options) (*Result, error) {
 	err = o.each(ctx, len(jobs), func(i int) error {
 		j := jobs[i]
 		m := o.method(j.freq)
-		y, err := j.ready(o.Missing == "")
+		y, err := j.ready(o.Fill == "")
 		if err != nil {
 			return err
 		}
@@ -202,16 +202,16 @@ func (o *Options) each(ctx context.Context, n int, work func(i int) error) error
 	return context.Cause(ctx)
 }
 
-// classical is a method of package series under the name users give it.
+// classical is a method of package series under the name users give it; which one may depend on the season.
 type classical struct {
-	title  string
-	method series.Method
+	title string
+	of    func(m int) series.Method
 }
 
 func (c classical) name() string { return c.title }
 
 func (c classical) predict(_ context.Context, y []float64, m, h int) (prediction, error) {
-	fitted, err := c.method.Fit(y, m)
+	fitted, err := c.of(m).Fit(y, m)
 	if err != nil {
 		return prediction{}, err
 	}

@@ -56,7 +56,7 @@ func (o *Options) groupWindow(n *network, members []*job) (window, error) {
 		if len(m.s.Y) != len(j.s.Y) {
 			return w, fmt.Errorf("forecast: series %q has %d steps and %q %d: channels of one model must have one length", m.s.ID, len(m.s.Y), j.s.ID, len(j.s.Y))
 		}
-		y, err := m.ready(o.Missing == "")
+		y, err := m.ready(o.Fill == "")
 		if err != nil {
 			return w, err
 		}

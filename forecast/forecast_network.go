@@ -55,12 +55,13 @@ func (n *network) predictAll(ctx context.Context, w window, m, h int) ([]predict
 	targets := n.targets(len(w.past))
 	out := make([]prediction, len(targets))
 	for i, c := range targets {
-		d := prediction{mean: p[0].mean[i], why: "asked for"}
+		d := prediction{mean: p[0].mean[i], why: "asked for; quantiles of the model"}
 		if errs == nil {
 			d.quantile = func(q float64) []float64 {
 				return interpolate(p[0].mean[i], p[0].quantiles[i], n.model.Spec().Quantiles, q)
 			}
 		} else {
+			d.why = fmt.Sprintf("asked for; quantiles from %d earlier forecasts", len(errs[i][0]))
 			d.quantile = conformal(p[0].mean[i], errs[i], metric.NaiveMAE(w.past[c], m))
 		}
 		out[i] = d

@@ -36,10 +36,10 @@ type Options struct {
 	Levels []float64
 	// NonNeg raises what falls below zero to zero: for counts, sales, loads.
 	NonNeg bool
-	// Missing is how gaps are filled: linear, forward, seasonal, zero or mean. Default (""): seasonal, and a series whose
-	// values end more than a horizon before its rows do is refused.
-	Missing string
-	// History is the number of last steps that a method without a fixed look-back is fitted on. Default (0): 1000, or ten
+	// Fill is how missing values are filled: linear, forward, seasonal, zero or mean. Default (""): seasonal, and a series
+	// whose values end more than a horizon before its rows do is refused.
+	Fill string
+	// History is the number of last steps that a method without a fixed look-back is fitted on. Default (0): 500, or ten
 	// seasons if these are more, at most 5000. What is older says little about the next steps and costs time.
 	History int
 	// Backtest is how Backtest and the choice of Auto move their origin.
@@ -56,18 +56,47 @@ type BacktestOptions struct {
 	Step int
 }
 
-// methods by name; Auto and Forecaster are apart, as they are no single method.
-var methods = map[string]series.Method{
-	"naive":          series.Naive{},
-	"seasonal-naive": series.SeasonalNaive{},
-	"drift":          series.Drift{},
-	"ses":            series.SES{},
-	"theta":          series.Theta{},
-	"ets":            series.ETS{},
-	"holt-winters":   series.HoltWinters{Damped: true},
-	"arima":          series.ARIMA{},
-	"ar":             series.AR{Seasonal: true},
-	"combination":    series.Combination{},
+// methods by name, for a season of m steps; Auto and Forecaster are apart, as they are no single method.
+var methods = map[string]func(m int) series.Method{
+	"naive":          always(series.Naive{}),
+	"seasonal-naive": always(series.SeasonalNaive{}),
+	"drift":          always(series.Drift{}),
+	"ses":            always(series.SES{}),
+	"theta":          always(series.Theta{}),
+	"ets":            always(series.ETS{}),
+	"holt-winters":   always(series.HoltWinters{Damped: true}),
+	"arima":          always(series.ARIMA{}),
+	"ar":             autoregression,
+	"combination":    func(m int) series.Method { return series.Combination{Methods: members(m)} },
+}
+
+func always(m series.Method) func(int) series.Method { return func(int) series.Method { return m } }
+
+// members of the combination: series.Combination's own, but for long seasons.
+func members(m int) []series.Method {
+	return []series.Method{series.ETS{}, series.Theta{}, series.HoltWinters{Damped: true}, autoregression(m)}
+}
+
+// autoregression is the seasonal one where a level for each season and every lag up to one season can be estimated in
+// bearable time (the work grows with m³), else one on the last steps and those a season ago.
+func autoregression(m int) series.Method {
+	if m <= 24 {
+		return series.AR{Seasonal: true}
+	}
+	return longAR{}
+}
+
+// longAR is an autoregression on the lags 1, 2, 3, m−1, m and m+1; where the series has fewer than three seasons, on the
+// last steps alone.
+type longAR struct{}
+
+func (longAR) Name() string { return "AR" }
+
+func (longAR) Fit(y []float64, m int) (series.Fitted, error) {
+	if len(y) < 3*m {
+		return series.AR{MaxLag: 8}.Fit(y, 1)
+	}
+	return series.AR{Lags: []int{1, 2, 3, m - 1, m, m + 1}}.Fit(y, m)
 }
 
 // Models lists the names Options.Model takes, Auto first.
@@ -78,7 +107,7 @@ func Models() []string {
 // Validate reports everything that is wrong with o.
 func (o *Options) Validate() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("forecast: "+format, args...)) }
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for name, v := range map[string]int{"horizon": o.Horizon, "season": o.Season, "history": o.History, "windows": o.Backtest.Windows, "step": o.Backtest.Step} {
 		if v < 0 {
 			bad("%s %d is below zero", name, v)
@@ -103,17 +132,24 @@ func (o *Options) Validate() error {
 			bad("level %g is not between 0 and 1; 0.8 is the 80 %% interval", l)
 		}
 	}
-	if o.Missing != "" {
+	if o.Fill != "" {
 		var f series.Fill
-		if err := f.UnmarshalText([]byte(o.Missing)); err != nil || f == series.FillNone {
-			bad("missing %q: give linear, forward, seasonal, zero or mean", o.Missing)
+		if err := f.UnmarshalText([]byte(o.Fill)); err != nil || f == series.FillNone {
+			bad("fill %q: give linear, forward, seasonal, zero or mean", o.Fill)
 		}
 	}
 	if o.Embedded != nil && o.Embedded.Spec().Channels > 1 {
 		bad("the embedded model takes %d channels, want one", o.Embedded.Spec().Channels)
 	}
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return errors.Join(errs...)
+	if len(errs) == 0 {
+		return nil
+	}
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = err.Error()
+	}
+	return errors.New("forecast: " + strings.Join(texts, "; ")) // one line, as every error of bad input
 }
 
 const maxHorizon = 100_000 // a sane bound of what one call writes, per series
@@ -168,10 +204,10 @@ func (o *Options) job(s *series.Series) *job {
 		j.horizon = DefaultHorizon(j.season, len(s.Y))
 	}
 	if j.history == 0 {
-		j.history = min(max(1000, 10*j.season), 5000)
+		j.history = min(max(500, 10*j.season), 5000)
 	}
-	if o.Missing != "" {
-		if err := j.fill.UnmarshalText([]byte(o.Missing)); err != nil { // Validate has been here before
+	if o.Fill != "" {
+		if err := j.fill.UnmarshalText([]byte(o.Fill)); err != nil { // Validate has been here before
 			panic(err)
 		}
 	}
@@ -203,7 +239,7 @@ func (j *job) ready(strict bool) (y []float64, err error) {
 	}
 	if strict && tail > j.horizon && tail < len(j.s.Y) {
 		return nil, fmt.Errorf("forecast: series %q is shorter than its neighbours: its last %d values are missing, more than the horizon %d; "+
-			"cut all series to one length, leave it out, or say how to fill it (--missing)", j.s.ID, tail, j.horizon)
+			"cut all series to one length, leave it out, or say how to fill it (--fill)", j.s.ID, tail, j.horizon)
 	}
 	y, filled, err := j.past(len(j.s.Y))
 	if err != nil {

@@ -79,23 +79,25 @@ func newHistories(context, capacity int) *histories {
 	return &histories{context: context, past: make([]float32, 0, capacity*context), observed: make([]float32, 0, capacity*context)}
 }
 
-// add appends the last context steps of y, NaN where nothing was observed. Gaps are bridged by straight lines, what lies
-// before the first value and after the last is the mean, 0; neither counts as observed. season 0: unknown.
+// add appends the last context steps of y, NaN where nothing was observed, less the last value (as NLinear does, Zeng et
+// al., arXiv 2205.13504: a model that forecasts changes is exact on calm series) and over the deviation. Gaps are bridged
+// by straight lines, what lies before the first value and after the last is the mean; neither counts as observed.
+// season 0: unknown.
 func (h *histories) add(y []float64, season int) {
 	if len(y) > h.context {
 		y = y[len(y)-h.context:]
 	}
-	loc, scale, n := 0.0, 0.0, 0.0
+	mean, scale, n, loc := 0.0, 0.0, 0.0, math.NaN()
 	for _, v := range y {
 		if !math.IsNaN(v) {
-			loc += v
+			mean, loc = mean+v, v
 			n++
 		}
 	}
-	loc /= n // NaN without any observation
+	mean /= n
 	for _, v := range y {
 		if !math.IsNaN(v) {
-			scale += (v - loc) * (v - loc)
+			scale += (v - mean) * (v - mean)
 		}
 	}
 	if scale = math.Sqrt(scale / n); scale == 0 {
@@ -106,6 +108,9 @@ func (h *histories) add(y []float64, season int) {
 	h.past, h.observed = append(h.past, make([]float32, h.context)...), append(h.observed, make([]float32, h.context)...)
 	past, observed := h.past[at:], h.observed[at:]
 	front, last := h.context-len(y), -1
+	for t := range past {
+		past[t] = float32((mean - loc) / scale)
+	}
 	for t, v := range y {
 		if math.IsNaN(v) {
 			continue

@@ -25,6 +25,7 @@ type Recipe struct {
 	Batch  int           `yaml:"batch" json:"batch"` // windows a step [32]
 	Train  train.Options `yaml:"train" json:"train"`
 	Stages []Stage       `yaml:"stages" json:"stages,omitempty"`
+	Store  string        `yaml:"store" json:"store,omitempty"` // type of the saved weights: f32 or f16 [f32]; a family may know f32 alone
 }
 
 // ModelRecipe says what is trained: a new model of a family, or a checkpoint to go on from.
@@ -76,6 +77,9 @@ type RunResult struct {
 // Run trains by the recipe and measures the outcome on the test part. The model of the best validation ends in
 // Out/model. A run that was interrupted goes on with Resume.
 func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult, err error) {
+	if err := r.checkStore(); err != nil {
+		return res, err
+	}
 	if r.Data.Synthetic != nil {
 		return r.runSynthetic(ctx, b, o)
 	}
@@ -119,7 +123,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult
 	if o.DryRun != nil {
 		return res, nil
 	}
-	if err := m.Save(filepath.Join(o.Out, "model")); err != nil {
+	if err := r.save(m, filepath.Join(o.Out, "model")); err != nil {
 		return res, err
 	}
 	return res, r.test(ctx, m, data, &res)

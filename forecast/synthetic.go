@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
@@ -91,60 +92,80 @@ func (t *SyntheticTask) loss(ctx *tensor.Ctx, seed, first uint64, size int) *ten
 	h := newHistories(spec.Context, size)
 	var target, mask []float32
 	for i := range uint64(size) {
-		y, season, n := t.Data.withDefaults().draw(seed, first+i, spec)
-		h.add(y[:n], season)
-		yt, mt := h.target(y[n:])
+		s := t.Data.withDefaults().draw(seed, first+i, spec)
+		h.add(s.y[:s.history], s.told)
+		yt, mt := h.target(s.y[s.history:], s.season)
 		target, mask = append(target, yt...), append(mask, mt...)
 	}
 	shape := []int{size, spec.Horizon, 1}
 	return t.Model.Loss(ctx, h.window(ctx), ctx.F32s(target, shape...), ctx.F32s(mask, shape...))
 }
 
-// draw makes series number index: n steps of history, NaN where missing, and the horizon.
-func (r SyntheticRecipe) draw(seed, index uint64, spec model.Spec) (y []float64, season, n int) {
+// sample is a series to learn from.
+type sample struct {
+	y            []float64 // history, NaN where missing, then the horizon
+	history      int
+	season, told int // the season, and what the model is told of it: 0 unknown
+}
+
+// draw makes series number index.
+func (r SyntheticRecipe) draw(seed, index uint64, spec model.Spec) sample {
 	// Its own stream: what is cut from a series must not depend on how many draws made it.
 	rng := rand.New(rand.NewPCG(seed^0x9e3779b97f4a7c15, index*0xd1342543de82ef95+1))
-	n = spec.Context
+	n := spec.Context
 	if rng.Float64() >= r.Full {
 		n = r.Shortest + rng.IntN(max(1, spec.Context-r.Shortest+1))
 	}
 	s := synth.Generator{Seed: seed}.Series(index, n+spec.Horizon)
-	y, season = s.Y, s.Season
+	told := s.Season
 	if rng.Float64() < r.Unknown {
-		season = 0
+		told = 0
 	}
 	if rng.Float64() < r.Gaps {
 		for p, t := 0.3*rng.Float64(), 0; t < n; t++ {
 			if rng.Float64() < p {
-				y[t] = math.NaN()
+				s.Y[t] = math.NaN()
 			}
 		}
 	}
-	return y, season, n
+	return sample{y: s.Y, history: n, season: s.Season, told: told}
 }
 
 // farthest bounds targets, in deviations of the history: a history that says nothing of an explosion to come must not
 // outweigh all others. No quantile between 0.1 and 0.9 should lie there.
 const farthest = 8
 
-// target gives the last history's targets in its units, and their mask: a history without any change has no unit to
-// learn in and is left out.
-func (h *histories) target(y []float64) (target, mask []float32) {
+// calmest bounds what one calm series may weigh, in deviations of the history.
+const calmest = 0.2
+
+// target gives the last history's targets in its units, and their weight in the loss: one over the mean absolute
+// difference of season steps in the history (at least calmest), so that the loss is MASE's pinball counterpart and calm
+// series count as much as noisy ones. A history without any change has no unit to learn in and weighs nothing.
+func (h *histories) target(y []float64, season int) (target, weight []float32) {
 	last := len(h.loc) - 1
-	varied := float32(0)
-	for _, v := range h.past[last*h.context:] {
-		if v != 0 {
-			varied = 1
+	past, observed := h.past[last*h.context:], h.observed[last*h.context:]
+	sum, n := 0.0, 0.0
+	for t := season; t < len(past); t++ {
+		if observed[t]*observed[t-season] != 0 {
+			sum += math.Abs(float64(past[t] - past[t-season]))
+			n++
 		}
+	}
+	w := float32(1 / max(calmest, sum/max(n, 1)))
+	if n == 0 {
+		w = 1
+	}
+	if slices.Min(past) == slices.Max(past) {
+		w = 0
 	}
 	for _, v := range y {
 		z := (v - h.loc[last]) / h.scale[last]
 		if math.IsNaN(z) {
-			z, varied = 0, 0
+			z, w = 0, 0
 		}
-		target, mask = append(target, float32(max(-farthest, min(farthest, z)))), append(mask, varied)
+		target, weight = append(target, float32(max(-farthest, min(farthest, z)))), append(weight, w)
 	}
-	return target, mask
+	return target, weight
 }
 
 // runSynthetic is Run for synthetic data: there is no file to read and no test part.
@@ -192,5 +213,5 @@ func (r Recipe) runSynthetic(ctx context.Context, b Builder, o RunOptions) (res 
 	if o.DryRun != nil {
 		return res, nil
 	}
-	return res, m.Save(filepath.Join(o.Out, "model"))
+	return res, r.save(m, filepath.Join(o.Out, "model"))
 }

@@ -8,30 +8,32 @@ import "math"
 //	y_t = l + φb + s_{t−m} + ε_t
 //	l ← l + φb + αε,  b ← φb + βε,  s_t = s_{t−m} + γε
 //
-// α ∈ [0, 1] (mostly below a half), β ≤ 0.2·α, γ ≤ 0.3·(1 − α), φ ∈ {0} ∪ [0.85, 1]. In four of ten draws y is the
+// α ∈ [0, 1.2] (mostly below a half), β ≤ α, γ ≤ 0.3·(1 − α), φ ∈ {0} ∪ [0.85, 1]. In four of ten draws y is the
 // logarithm: exp(s·y), all components multiplicative. The noise may be heavy-tailed or grow with the level.
 func stateSpace(r *source, n, m int) []float64 {
 	alpha := r.Float64() * r.Float64()
 	if r.chance(0.15) {
 		alpha = 0
+	} else if r.chance(0.15) {
+		alpha = r.uniform(0.5, 1.2)
 	}
 	beta, gamma, phi, slope := 0.0, 0.0, 0.0, 0.0
 	if r.chance(0.5) {
 		phi = r.uniform(0.85, 1)
 		if r.chance(0.5) {
-			beta = 0.2 * alpha * r.Float64()
+			beta = alpha * r.Float64() * r.Float64()
 		}
-		slope = r.NormFloat64() * r.logUniform(0.01, 0.3)
+		slope = r.NormFloat64() * r.logUniform(0.01, 1)
 	}
 	s := make([]float64, max(m, 1))
 	if m > 1 && !r.chance(0.3) {
-		amplitude := 1.3 * math.Exp(0.9*r.NormFloat64())
+		amplitude := 1.3 * math.Exp(1.1*r.NormFloat64())
 		s = profile(r, m)
 		for j := range s {
 			s[j] *= amplitude
 		}
 		if r.chance(0.5) {
-			gamma = 0.3 * (1 - alpha) * r.Float64()
+			gamma = 0.3 * math.Max(0, 1-alpha) * r.Float64()
 		}
 	}
 	e := make([]float64, n)

@@ -8,12 +8,12 @@ import "math"
 //	multiplicative  exp(s·(a·trend + b·season + c·noise)), s ∈ [0.05, 0.7]
 //	mixed           (1 + s·a·trend)·(1 + s·b·season) + s·c·noise
 //
-// Noise has c = 1. b is 0 in three of ten draws, else log-normal about 1.3; a likewise. What is small against the noise
+// Noise has c = 1, or in a third of the draws log-uniform in [0.01, 1]. b is 0 in three of ten draws, else log-normal about 1.3; a likewise about 2. What is small against the noise
 // is there too: a forecaster has to learn when not to believe in a season.
 func structural(r *source, n, m int) []float64 {
-	a, b, c := weight(r, 1.2, 1), weight(r, 1.3, 0.9), 1.0
-	if r.chance(0.08) {
-		c = 0.05 // nearly clean
+	a, b, c := weight(r, 2, 1.2), weight(r, 1.3, 0.9), 1.0
+	if r.chance(0.35) {
+		c = r.logUniform(0.01, 1)
 	}
 	tr, se, no := trend(r, n), season(r, n, m), noise(r, n)
 	form, s := r.Float64(), r.logUniform(0.05, 0.7)

@@ -7,7 +7,7 @@ import "math"
 //	flat         0
 //	linear       ±√12·u
 //	damped       ±(1 − φ^t)/(1 − φ^n), φ ∈ [0.9, 0.995]        (Gardner & McKenzie 1985)
-//	piecewise    linear with one to three changes of slope     (Prophet, Taylor & Letham 2018)
+//	piecewise    linear with one to four changes of slope, a third of them to a standstill (Prophet, Taylor & Letham 2018)
 //	random walk  Σ(μ + ε), μ ~ N(0, 0.3²), ε ~ N(0, 1)
 //	exponential  ±exp(a·u), a ∈ [0.5, 3]
 //	logistic     ±1/(1 + exp(−k(u − c))), k ∈ [4, 15], c ∈ [0.1, 1.1]
@@ -45,8 +45,12 @@ func damped(r *source, y []float64) {
 
 func piecewise(r *source, y []float64) {
 	changes := map[int]float64{}
-	for range 1 + r.IntN(3) {
-		changes[r.IntN(len(y))] = r.NormFloat64()
+	for range 1 + r.IntN(4) {
+		at := r.IntN(len(y))
+		changes[at] = r.NormFloat64()
+		if r.chance(0.35) {
+			changes[at] = 0
+		}
 	}
 	slope, level := r.NormFloat64(), 0.0
 	for t := range y {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
   hanji forecast ETTh1.csv --target OT --model ttm/r2-512-96 --plot term
   hanji forecast sales.csv --backtest --windows 5`,
 		Args: takes(1, 1, "a file, or - for standard input"),
-		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, g, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return oneLine(o.run(cmd, g, args[0])) },
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.job.Horizon, "horizon", 0, "steps ahead (default the file's, else two seasons, at most a third of the series)")
@@ -66,13 +67,14 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.StringVar(&o.layout, "layout", "", "long (a row for each series and time) or wide (a column for each series) (default found)")
 	f.StringVar(&o.table.TimeLayout, "time-format", "", "form of the times: %d/%m/%Y, 02.01.2006, unix, 2006Q1, … (default found)")
 	f.BoolVar(&o.read.FillGaps, "fill-gaps", false, "add the steps that are missing between time stamps (default an error)")
-	f.StringVar(&o.job.Missing, "missing", "", "how to fill missing values: linear, forward, seasonal, zero or mean (default seasonal)")
+	f.StringSliceVar(&o.table.Missing, "missing", nil, "more texts that mean no value, beside empty, NA, NaN and their like")
+	f.StringVar(&o.job.Fill, "fill", "", "how missing values are filled: linear, forward, seasonal, zero or mean (default seasonal)")
 	f.StringVar(&o.model, "model", "", "one of "+strings.Join(forecast.Models(), ", ")+", or a checkpoint folder or file (default auto)")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the checkpoint's configuration, as stride=4 (repeatable)")
 	f.Float64SliceVar(&o.job.Quantiles, "quantiles", nil, "quantiles to give (default 0.1,0.5,0.9)")
 	f.Float64SliceVar(&o.job.Levels, "level", nil, "central intervals to give: 0.8 is the quantiles 0.1 and 0.9")
 	f.BoolVar(&o.job.NonNeg, "nonneg", false, "no forecast below zero")
-	f.IntVar(&o.job.History, "history", 0, "last steps that a classical method is fitted on (default 1000, or ten seasons)")
+	f.IntVar(&o.job.History, "history", 0, "last steps that a classical method is fitted on (default 500, or ten seasons)")
 	f.BoolVar(&o.backtest, "backtest", false, "measure the models on the past instead of forecasting")
 	f.IntVar(&o.job.Backtest.Windows, "windows", 0, "origins of the backtest (default 3)")
 	f.IntVar(&o.job.Backtest.Step, "step", 0, "steps between the origins of --backtest (default the horizon)")
@@ -96,7 +98,6 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 			fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
 		}
 	}
-	say("%s", describePanel(p))
 	bar := progress.New(cmd.ErrOrStderr(), progress.Auto(os.Stderr, progress.Options{Title: "forecast", Unit: "series", Total: len(p.Series), Quiet: g.Quiet || len(p.Series) < 50}))
 	o.job.Progress = func(done, _ int) { bar.Set(done) }
 	if o.backtest {
@@ -104,8 +105,8 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 		if err != nil {
 			return err
 		}
-		for _, n := range r.Notes {
-			say("%s", n)
+		for _, line := range append([]string{describePanel(p)}, r.Notes...) {
+			say("%s", line)
 		}
 		return o.writeScores(cmd.OutOrStdout(), r)
 	}
@@ -113,11 +114,27 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range explain(r) {
+	for _, line := range append([]string{describePanel(p)}, explain(r)...) {
 		say("%s", line)
 	}
 	return o.write(cmd, p, r)
 }
+
+// endings are those table.WriteFile knows: a wrong one is found before the work, not after.
+var endings = regexp.MustCompile(`(?i)\.(csv|txt|tsv|json|jsonl|ndjson|parquet|pq)(\.gz|\.zst)?$`)
+
+// oneLine makes a list of errors one line, as whoever reads logs expects.
+func oneLine(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "\n") {
+		return err
+	}
+	return lineError{err}
+}
+
+type lineError struct{ error }
+
+func (e lineError) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+func (e lineError) Unwrap() error { return e.error }
 
 // resolve turns texts into options and finds what contradicts itself, before any file is read. A model's name that is
 // none of ours is a checkpoint.
@@ -152,6 +169,9 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 		if _, err := plot.FormatOf(o.plot); err != nil {
 			return usagef("--plot: %w", err)
 		}
+	}
+	if o.out != "" && o.out != "-" && !endings.MatchString(o.out) {
+		return usagef("-o %s: give a name that ends in .csv, .tsv, .json, .jsonl or .parquet, with .gz or .zst to compress", o.out)
 	}
 	if o.out != "" && o.asJSON {
 		return usagef("--json writes to standard output; give -o FILE.json or --json")
@@ -245,6 +265,14 @@ func (o *forecastFlags) tsf(r io.Reader, name string) (*series.Panel, error) {
 	if p.Name == "" {
 		p.Name = name
 	}
+	// Series without a start have no dates, but the file's frequency still names their season.
+	if f, err := series.ParseFreq(t.Frequency); err == nil && o.freq == "" {
+		for i := range p.Series {
+			if s := &p.Series[i]; s.Freq.Unit == series.NoUnit {
+				s.Freq = f
+			}
+		}
+	}
 	if len(o.read.Targets) == 0 {
 		return p, nil
 	}
@@ -261,6 +289,9 @@ func (o *forecastFlags) tsf(r io.Reader, name string) (*series.Panel, error) {
 }
 
 func (o *forecastFlags) panel(r io.Reader, name string) (*series.Panel, error) {
+	if o.table.Missing != nil {
+		o.table.Missing = append(table.DefaultMissing(), o.table.Missing...)
+	}
 	t, err := table.Read(r, name, o.table)
 	if err != nil {
 		return nil, err

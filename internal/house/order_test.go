@@ -37,7 +37,6 @@ series  synth
 model
 model/*
 model/all
-model/ttm/embedded
 generate
 hub
 train
