@@ -2,11 +2,11 @@ package optim
 
 import "math"
 
-// Plateau lowers the learning rate when a metric has stopped getting better: torch's ReduceLROnPlateau. The zero value has
-// torch's defaults; the fields below the options are its state and belong in a checkpoint.
+// Plateau lowers the learning rate when a metric has stopped getting better: torch's ReduceLROnPlateau. Zero
+// fields take the default in brackets; those below the options are its state and belong in a checkpoint.
 type Plateau struct {
 	Factor    float64 `yaml:"factor" json:"factor,omitempty"`       // the rate is multiplied by it [0.1]
-	Patience  int     `yaml:"patience" json:"patience,omitempty"`   // metrics without a gain that are borne [0: none; torch's default is 10]
+	Patience  int     `yaml:"patience" json:"patience,omitempty"`   // metrics without a gain that are borne [none, unlike torch's 10]
 	Threshold float64 `yaml:"threshold" json:"threshold,omitempty"` // a gain must be larger than this part of the best [1e-4]
 	Absolute  bool    `yaml:"absolute" json:"absolute,omitempty"`   // the threshold is a difference, not a part
 	Higher    bool    `yaml:"higher" json:"higher,omitempty"`       // a higher metric is better

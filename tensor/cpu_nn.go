@@ -261,8 +261,37 @@ func layerNormGradLoop[T kernel.Float](dx, dgamma, dbeta, dy, x, gamma, mean, rs
 	d, g, s, w, m, r := data[T](dx), data[T](dy), data[T](x), weights[T](gamma), data[T](mean), data[T](rstd)
 	n := x.shape[x.rank-1]
 	byChunk(dgamma, dbeta, x.Len()/max(n, 1), n, func(lo, hi int, dg, db []T) {
-		kernel.LayerNormGradRows(d[lo*n:hi*n], g[lo*n:hi*n], s[lo*n:hi*n], w, m[lo:hi], r[lo:hi], dg, db, hi-lo, n)
+		for lo < hi {
+			if farMean(m[lo], r[lo]) {
+				layerNormGradFar(d[lo*n:][:n], g[lo*n:][:n], s[lo*n:][:n], w, m[lo], r[lo:lo+1], dg, db)
+				lo++
+				continue
+			}
+			end := lo + 1
+			for end < hi && !farMean(m[end], r[end]) {
+				end++
+			}
+			kernel.LayerNormGradRows(d[lo*n:end*n], g[lo*n:end*n], s[lo*n:end*n], w, m[lo:end], r[lo:end], dg, db, end-lo, n)
+			lo = end
+		}
 	})
+}
+
+// farMean tells whether a row's mean is so far from 0, in standard deviations, that rounding it to T shows: by 128·2⁻²⁴ or
+// more of a normalised value in float32.
+func farMean[T kernel.Float](mean, rstd T) bool { return mean*rstd > 128 || mean*rstd < -128 }
+
+// layerNormGradFar is one row of the gradient about the mean's rounded value first, which loses nothing, and then about what
+// the rounding left.
+func layerNormGradFar[T kernel.Float](dx, dy, x, gamma []T, mean T, rstd, dg, db []T) {
+	n := len(x)
+	pool := buffersOf[T]()
+	buf := pool.get(n + 1)
+	defer pool.put(buf)
+	near, rest := (*buf)[:n], (*buf)[n:]
+	kernel.AddS(near, x, -mean)
+	rest[0] = T(sumOf(near) / float64(n))
+	kernel.LayerNormGradRows(dx, dy, near, gamma, rest, rstd, dg, db, 1, n)
 }
 
 // byChunk runs f over fixed chunks of rows, each with its own zeroed dgamma and dbeta (nil where none is wanted), and
