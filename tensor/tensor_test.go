@@ -232,7 +232,7 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 16.
+// patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 8.
 func patchStep(t testing.TB) (m *patchtst.Model, step func(i int)) {
 	c := patchtst.DefaultConfig()
 	c.NumInputChannels, c.ContextLength, c.PredictionLength, c.PatchLength, c.PatchStride = 7, 96, 24, 16, 8
@@ -245,7 +245,7 @@ func patchStep(t testing.TB) (m *patchtst.Model, step func(i int)) {
 	}
 	ctx := tensor.New(training)
 	t.Cleanup(func() { ctx.Close(); opt.Close() })
-	x, y := ctx.Normal(1, tensor.F32, 16, 96, 7).Keep(), ctx.Normal(2, tensor.F32, 16, 24, 7).Keep()
+	x, y := ctx.Normal(1, tensor.F32, 8, 96, 7).Keep(), ctx.Normal(2, tensor.F32, 8, 24, 7).Keep()
 	return m, func(i int) {
 		ctx.Next(uint64(i))
 		m.Loss(ctx, model.Window{Past: ctx.Use(x)}, y, nil).Backward()
@@ -267,7 +267,7 @@ func stepPatchTST(t *testing.T, n int) (all []float32) {
 }
 
 // A training step takes its memory from the scope, not from the garbage collector. 64 KiB is what small slices of shapes and
-// closures may cost; activations of this model take 10 MB.
+// closures may cost; activations of this model take megabytes.
 func TestStepAllocations(t *testing.T) {
 	_, step := patchStep(t)
 	for i := range 3 {
