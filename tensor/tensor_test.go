@@ -137,7 +137,8 @@ func steps(t *testing.T, n int) (all []float32) {
 // No op reaches storage but through the table of primitives, so that another device can stand behind it.
 func TestNoHostAccess(t *testing.T) {
 	cases, params := opCases(tensor.F32)
-	defer tensor.Guard()()
+	calls, restore := tensor.Guard()
+	defer restore()
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -157,6 +158,23 @@ func TestNoHostAccess(t *testing.T) {
 		}()
 	}
 	steps(t, 2)
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	x := ctx.F32s([]float32{3, 1, 2, -4, 6, 5}, 2, 3)
+	if got := x.Argmax().ReadInts(); !slices.Equal(got, []int64{0, 1}) {
+		t.Errorf("argmax %v", got)
+	}
+	if got := x.SortLast().Read(); !slices.Equal(got, []float32{1, 2, 3, -4, 5, 6}) {
+		t.Errorf("sorted %v", got)
+	}
+	if got := x.AbsPowers(1); got != 21 {
+		t.Errorf("sum of absolutes %v", got)
+	}
+	for name, n := range calls {
+		if n == 0 {
+			t.Errorf("no op of opCases, and nothing here, uses the primitive %s: give it a case", name)
+		}
+	}
 }
 
 // Every op writes all of its result: with new memory full of NaN it gives the same bits.
