@@ -8,11 +8,12 @@ import (
 
 	"github.com/hanji-ml/hanji/forecast"
 	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/series"
 )
 
 // ForecastOptions of Forecast.
 type ForecastOptions struct {
-	Protocol string // forecast.ETTHour, ETTMinute or LTSF
+	Protocol string // of series.LTSFSplit: ett-hour, ett-minute or ltsf
 	Horizon  int    // steps; 0: the model's
 	DropLast int    // > 0: leave the last windows out that do not fill a batch of so many, as many papers do; their figures are lower for it
 }
@@ -41,18 +42,15 @@ func Forecast(ctx context.Context, m model.Forecaster, data *forecast.Matrix, o 
 	if spec.Channels > 0 && spec.Channels != data.C {
 		return ForecastResult{}, fmt.Errorf("eval: the model was built for %d channels, the data has %d", spec.Channels, data.C)
 	}
-	split, err := forecast.SplitRows(o.Protocol, data.T)
+	split, err := series.LTSFSplit(o.Protocol, data.T, spec.Context)
 	if err != nil {
 		return ForecastResult{}, err
 	}
-	x, _, _ := data.Standardise(split.Train)
+	x := data.Standardise(split.Train)
 	w := &forecast.Windows{X: x, C: data.C, Context: spec.Context, Horizon: o.Horizon, Part: split.Test}
-	n := w.Len()
-	if o.DropLast > 0 {
-		n -= n % o.DropLast
-	}
+	n := series.DropLast(w.Len(), o.DropLast)
 	if n < 1 {
-		return ForecastResult{}, fmt.Errorf("eval: no window: look-back %d and horizon %d do not fit the test part of %d rows", spec.Context, o.Horizon, split.Test.Hi-split.Test.Lo)
+		return ForecastResult{}, fmt.Errorf("eval: no window: look-back %d and horizon %d do not fit the test part of %d rows", spec.Context, o.Horizon, split.Test.Len())
 	}
 	e, err := forecast.Errors(ctx, m, w, n)
 	return ForecastResult{Protocol: o.Protocol, Family: spec.Family, Context: spec.Context, Horizon: o.Horizon, DropLast: o.DropLast, Channels: data.Names, Error: e}, err

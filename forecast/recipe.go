@@ -13,6 +13,7 @@ import (
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/series"
 	"github.com/hanji-ml/hanji/train"
 )
 
@@ -24,6 +25,7 @@ type Recipe struct {
 	Batch  int           `yaml:"batch" json:"batch"` // windows a step [32]
 	Train  train.Options `yaml:"train" json:"train"`
 	Stages []Stage       `yaml:"stages" json:"stages,omitempty"`
+	Store  string        `yaml:"store" json:"store,omitempty"` // type of the saved weights: f32 or f16 [f32]; a family may know f32 alone
 }
 
 // ModelRecipe says what is trained: a new model of a family, or a checkpoint to go on from.
@@ -39,6 +41,8 @@ type DataRecipe struct {
 	File     string  `yaml:"file" json:"file"`         // wide table, a column a channel; $NAME is taken from the environment
 	Protocol string  `yaml:"protocol" json:"protocol"` // ett-hour, ett-minute or ltsf [ltsf]
 	Fraction float64 `yaml:"fraction" json:"fraction"` // of the training windows, the latest ones: few-shot [1]
+
+	Synthetic *SyntheticRecipe `yaml:"synthetic" json:"synthetic,omitempty"` // not nil: series made up instead of a file
 }
 
 // Stage is a part of a run.
@@ -73,6 +77,12 @@ type RunResult struct {
 // Run trains by the recipe and measures the outcome on the test part. The model of the best validation ends in
 // Out/model. A run that was interrupted goes on with Resume.
 func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult, err error) {
+	if err := r.checkStore(); err != nil {
+		return res, err
+	}
+	if r.Data.Synthetic != nil {
+		return r.runSynthetic(ctx, b, o)
+	}
 	data, err := o.Load(os.ExpandEnv(r.Data.File))
 	if err != nil {
 		return res, err
@@ -113,7 +123,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult
 	if o.DryRun != nil {
 		return res, nil
 	}
-	if err := m.Save(filepath.Join(o.Out, "model")); err != nil {
+	if err := r.save(m, filepath.Join(o.Out, "model")); err != nil {
 		return res, err
 	}
 	return res, r.test(ctx, m, data, &res)
@@ -195,13 +205,13 @@ func buildModel(b Builder, r ModelRecipe, seed uint64, channels int, before mode
 }
 
 func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error) {
-	split, err := SplitRows(r.protocol(), data.T)
+	spec := m.Spec()
+	split, err := series.LTSFSplit(r.protocol(), data.T, spec.Context)
 	if err != nil {
 		return nil, err
 	}
-	x, _, _ := data.Standardise(split.Train)
-	spec := m.Spec()
-	part := func(p Range) *Windows {
+	x := data.Standardise(split.Train)
+	part := func(p series.Range) *Windows {
 		return &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: p}
 	}
 	t := &Task{Model: m, Train: part(split.Train), Val: part(split.Val), Batch: r.Batch, Seed: seed}
@@ -210,7 +220,7 @@ func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error
 	}
 	if f := r.Data.Fraction; f > 0 && f < 1 {
 		n := int(float64(t.Train.Len()) * f)
-		t.Train.Part.Lo = t.Train.Part.Hi - t.Train.Horizon - n + 1
+		t.Train.Part.From = t.Train.Part.To - t.Train.Context - t.Train.Horizon - n + 1
 	}
 	if t.Train.Len() < t.Batch || t.Val.Len() < 1 {
 		return nil, errors.New("forecast: recipe: the data is too short: not one batch of windows")
@@ -220,24 +230,24 @@ func (r Recipe) task(m model.Trainable, data *Matrix, seed uint64) (*Task, error
 
 func (r Recipe) protocol() string {
 	if r.Data.Protocol == "" {
-		return LTSF
+		return "ltsf"
 	}
 	return r.Data.Protocol
 }
 
 func (r Recipe) test(ctx context.Context, m model.Trainable, data *Matrix, res *RunResult) error {
-	split, err := SplitRows(r.protocol(), data.T)
+	spec := m.Spec()
+	split, err := series.LTSFSplit(r.protocol(), data.T, spec.Context)
 	if err != nil {
 		return err
 	}
-	x, _, _ := data.Standardise(split.Train)
-	spec := m.Spec()
+	x := data.Standardise(split.Train)
 	w := &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: split.Test}
 	all, err := Errors(ctx, m, w, w.Len())
 	if err != nil {
 		return err
 	}
-	drop, err := Errors(ctx, m, w, w.Len()-w.Len()%128)
+	drop, err := Errors(ctx, m, w, series.DropLast(w.Len(), 128))
 	res.Test, res.Drop = &all, &drop
 	return err
 }

@@ -34,3 +34,40 @@ func MaskedMean(x, mask *tensor.Tensor) *tensor.Tensor {
 	}
 	return x.Mul(mask).Sum().Div(mask.Sum().ClampMin(1))
 }
+
+// BCEWithLogits is the mean of −(w·t·ln σ(x) + (1−t)·ln(1−σ(x))) over all elements, t in [0, 1] of x's shape; w is posWeight,
+// which broadcasts to x (nil: 1). It is computed as (1−t)·x − (1 + (w−1)·t)·ln σ(x), which does not overflow.
+func BCEWithLogits(x, t, posWeight *tensor.Tensor) *tensor.Tensor {
+	hit := x.LogSigmoid()
+	if posWeight != nil {
+		hit = t.Mul(posWeight).Sub(t).AddS(1).Mul(hit)
+	}
+	return t.RSubS(1).Mul(x).Sub(hit).Mean()
+}
+
+// KLDiv is KL(p ‖ q) = Σ p·(ln p − ln q), summed over the last axis and all samples, divided by the length of the first axis
+// (torch's kl_div with reduction="batchmean"). logQ holds ln q; where p is 0 the term is 0.
+func KLDiv(logQ, p *tensor.Tensor) *tensor.Tensor {
+	tiny := 1e-37 // p·ln(max(p, tiny)) is 0 at 0, and exact wherever float32 is normal
+	if p.DType() == tensor.F64 {
+		tiny = 1e-307
+	}
+	return p.Mul(p.ClampMin(tiny).Log().Sub(logQ)).Sum().DivS(float64(max(p.Dim(0), 1)))
+}
+
+// CosineSimilarity is a·b/(max(‖a‖, ε)·max(‖b‖, ε)) along the last axis, which goes away; ε is torch's 1e-8.
+func CosineSimilarity(a, b *tensor.Tensor) *tensor.Tensor {
+	const eps = 1e-8
+	norm := func(x *tensor.Tensor) *tensor.Tensor { return x.Square().Sum(-1).ClampMin(eps * eps).Sqrt() }
+	return a.Mul(b).Sum(-1).Div(norm(a).Mul(norm(b))).Squeeze(-1)
+}
+
+// ZLoss is mean((ln Σ e^x)²) over the last axis's rows: it keeps the logits' normaliser near 1 (PaLM, arXiv 2204.02311, §5).
+func ZLoss(logits *tensor.Tensor) *tensor.Tensor { return logits.LogSumExp().Square().Mean() }
+
+// CausalCrossEntropy is the loss of a language model: the logits of position t [B, T, V] against the label of position t+1
+// (labels i64 [B, T]), over all rows that count (transformers' ForCausalLMLoss).
+func CausalCrossEntropy(logits, labels *tensor.Tensor, o tensor.CrossEntropyOptions) *tensor.Tensor {
+	n := logits.Dim(1) - 1
+	return logits.Slice(1, 0, n).Flatten(0, 1).CrossEntropy(labels.Slice(1, 1, n+1).Flatten(0, 1), o)
+}

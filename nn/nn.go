@@ -28,7 +28,7 @@ type Param struct {
 }
 
 // Walk lists the parameters and buffers of a model in field order. Pointers that are nil are left out; slices add
-// their index to the path; a field tagged `w:"-"` is skipped and an embedded struct or a tag `w:""` adds nothing.
+// their index to the path (or put it where their tag has a #: `w:"bias_l#"`); a field tagged `w:"-"` is skipped and an embedded struct or a tag `w:""` adds nothing.
 func Walk(model any) []Param {
 	var list []Param
 	walk(reflect.ValueOf(model), "", func(path string, v reflect.Value) {
@@ -78,7 +78,7 @@ func walk(v reflect.Value, path string, visit func(path string, v reflect.Value)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			walk(v.Index(i), join(path, strconv.Itoa(i)), visit)
+			walk(v.Index(i), element(path, i), visit)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -100,6 +100,14 @@ func join(path, name string) string {
 		return path + name
 	}
 	return path + "." + name
+}
+
+// element is the path of a slice's element: its index joined on, or in the place of the tag's #.
+func element(path string, i int) string {
+	if at := strings.LastIndexByte(path, '#'); at >= 0 {
+		return path[:at] + strconv.Itoa(i) + path[at+1:]
+	}
+	return join(path, strconv.Itoa(i))
 }
 
 // snake writes a Go field name as checkpoints write theirs: SelfAttn → self_attn.

@@ -78,7 +78,8 @@ func (s Schedule) At(lr float64, k, total, perEpoch int) Rate {
 
 // schedules holds one line a schedule: transformers' optimization.py first, then torch's lr_scheduler.py in closed form.
 var schedules = map[string]func(s Schedule, p place) float64{
-	"constant": func(s Schedule, p place) float64 { return p.lr * p.ramp(1) },
+	"constant":             constant,
+	"constant_with_warmup": constant, // transformers' name for the same thing
 	"linear": func(s Schedule, p place) float64 {
 		return p.lr * p.ramp(math.Max(0, float64(p.total-p.k)/float64(max(1, p.total-p.warmup))))
 	},
@@ -179,6 +180,8 @@ var schedules = map[string]func(s Schedule, p place) float64{
 		}
 	},
 }
+
+func constant(_ Schedule, p place) float64 { return p.lr * p.ramp(1) }
 
 func or(v, otherwise float64) float64 {
 	if v == 0 {

@@ -10,16 +10,15 @@ type arimaOrder struct {
 
 // arimaWork fits orders with the same differences to the same series.
 type arimaWork struct {
-	w       []float64 // differenced series
-	m       int
-	centre  float64 // first guess of the mean of w and its standard error: the mean parameter is (μ − centre)/scale
-	scale   float64
-	order   arimaOrder
-	phi     []float64 // expanded polynomials
-	theta   []float64
-	buf     []float64
-	par     []float64
-	maximum int // most parameters of an AR or MA polynomial after expansion
+	w      []float64 // differenced series
+	m      int
+	centre float64 // first guess of the mean of w and its standard error: the mean parameter is (μ − centre)/scale
+	scale  float64
+	order  arimaOrder
+	phi    []float64 // expanded polynomials
+	theta  []float64
+	buf    []float64
+	par    []float64
 }
 
 func newARIMAWork(w []float64, m int) *arimaWork {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -69,6 +70,8 @@ func stdCSV(b *testing.B, data []byte) {
 	for {
 		rec, err := r.Read()
 		if err == io.EOF {
+			runtime.KeepAlive(times)
+			runtime.KeepAlive(floats)
 			return
 		}
 		if err != nil {

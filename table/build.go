@@ -1,10 +1,10 @@
 package table
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -99,6 +99,20 @@ func trimBlank(b []byte) []byte {
 		b = b[:len(b)-1]
 	}
 	return b
+}
+
+// reserve makes room for n cells of the kind guessed.
+func (b *builder) reserve(n int) {
+	switch b.kind {
+	case Float:
+		b.col.Floats = make([]float64, 0, n)
+	case Int:
+		b.col.Ints = make([]int64, 0, n)
+	case Time:
+		b.col.Times = make([]time.Time, 0, n)
+	case String:
+		b.col.Strings = make([]string, 0, n)
+	}
 }
 
 // addMissing adds a cell without a value.
@@ -358,7 +372,7 @@ func (b *builder) reject(text []byte, line int) error {
 func (b *builder) badError() *Error {
 	v := strconv.Quote(clip(b.badValue))
 	arg := v
-	if s := b.badValue; len(v) == len(s)+2 && bytes.IndexAny([]byte(s), " '$&;|<>()*?!#") < 0 {
+	if s := b.badValue; len(v) == len(s)+2 && !strings.ContainsAny(s, " '$&;|<>()*?!#") {
 		arg = s
 	}
 	e := &Error{Line: b.badLine, Column: b.name}

@@ -35,6 +35,9 @@ func readCSV(name string, buf []byte, o *Options) (*Table, error) {
 	r.cols = make([]*builder, len(d.names))
 	for _, i := range picked {
 		r.cols[i] = newBuilder(d.names[i], d.kinds[i], missing, d.mark, o)
+		if o.MaxRows == 0 && int64(d.rows) <= o.MaxCells/int64(len(d.names)) {
+			r.cols[i].reserve(d.rows)
+		}
 	}
 	if d.header {
 		if _, err := r.row(len(d.names)); err != nil {

@@ -19,6 +19,7 @@ type dialect struct {
 	header    bool
 	names     []string
 	kinds     []Kind // guessed from the first rows
+	rows      int    // about how many there are
 }
 
 // sniffDialect looks at the first rows.
@@ -60,6 +61,8 @@ func sniffDialect(name string, buf []byte, o *Options) (*dialect, error) {
 		}
 		rows = rows[1:]
 	}
+	// A little more than the first rows say, and no more than a byte a field allows.
+	d.rows = min(len(buf)/max(1, s.pos/(len(rows)+1))*17/16, len(buf)/len(d.names)) + 16
 	d.kinds = make([]Kind, len(d.names))
 	for i := range d.kinds {
 		d.kinds[i] = guessColumn(rows, i, d.mark, missing, o.Location)

@@ -43,6 +43,9 @@ func readJSON(name string, text []byte, o *Options) (*Table, error) {
 	if r.rows == 0 && !o.AllowEmpty {
 		return nil, &Error{Name: name, Msg: "the file has no rows", Err: ErrEmpty}
 	}
+	if r.rows > 0 && len(r.cols) == 0 && r.want == nil {
+		return nil, &Error{Name: name, Msg: "the objects have no keys, so there are no columns", Err: ErrEmpty}
+	}
 	return r.table()
 }
 

@@ -52,6 +52,7 @@ func TestBadJSON(t *testing.T) {
 		{"[{\"a\":1},]", `table: x.jsonl:1: a ',' before the closing ']'`},
 		{"[{\"a\":1}", `table: x.jsonl:2: a ',' or ']' should follow an object of the array`},
 		{"[{\"a\":1}] 2", `table: x.jsonl:1: text after the end of the array`},
+		{"{}\n{}", `table: x.jsonl: the objects have no keys, so there are no columns`},
 		{"[]", `table: x.jsonl: the file has no rows`},
 		{"{\"a\":tru}", `table: x.jsonl:1: no JSON value begins with 't'`},
 		{"{\"a\":01x}", `table: x.jsonl:1: a ',' or '}' should follow a value, not 'x'`},

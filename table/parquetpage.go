@@ -182,7 +182,7 @@ func (c *chunkReader) definitions(b []byte, n int) (int, error) {
 
 // decode reads n values.
 func (c *chunkReader) decode(enc format.Encoding, data []byte, n int) error {
-	if enc != format.RLEDictionary && enc != format.PlainDictionary {
+	if enc != format.RLEDictionary && enc != plainDictionary {
 		return c.phys.decode(&c.vals, enc, data, n)
 	}
 	if c.dict == nil {
@@ -200,3 +200,7 @@ func (c *chunkReader) decode(enc format.Encoding, data []byte, n int) error {
 	}
 	return c.vals.pick(c.dict, c.index)
 }
+
+// plainDictionary is what old writers call RLEDictionary in data pages and Plain in dictionary pages (parquet-format,
+// Encodings.md); parquet-go marks its name for it as deprecated.
+const plainDictionary format.Encoding = 2

@@ -73,7 +73,7 @@ func Read(r io.Reader, name string, o Options) (*Table, error) {
 			return nil, err
 		}
 	}
-	data, err := readAll(body, sizeHint(r, body == io.Reader(br)), o.MaxBytes)
+	data, err := readAll(body, sizeHint(r, br, body == io.Reader(br)), o.MaxBytes)
 	closer()
 	if err != nil {
 		if e := (*Error)(nil); errors.As(err, &e) {
@@ -85,12 +85,20 @@ func Read(r io.Reader, name string, o Options) (*Table, error) {
 	return readBytes(name, data, &o)
 }
 
-// sizeHint is the size of a regular file, to read it in one piece; 0 where unknown.
-func sizeHint(r io.Reader, plain bool) int64 {
-	if f, ok := r.(*os.File); ok && plain {
-		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+// sizeHint is the size of a regular file or of a reader in memory, to read it in one piece; 0 where unknown.
+func sizeHint(r io.Reader, br *bufio.Reader, plain bool) int64 {
+	if !plain {
+		return 0
+	}
+	switch r := r.(type) {
+	case *os.File:
+		if st, err := r.Stat(); err == nil && st.Mode().IsRegular() {
 			return st.Size()
 		}
+	case *bytes.Reader:
+		return int64(r.Len() + br.Buffered())
+	case *bytes.Buffer:
+		return int64(r.Len() + br.Buffered())
 	}
 	return 0
 }
@@ -103,7 +111,7 @@ func readAll(r io.Reader, hint, limit int64) ([]byte, error) {
 	buf := make([]byte, 0, max(hint, 4096)+bytes.MinRead)
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, len(buf))
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

@@ -7,11 +7,10 @@ import (
 
 // timeParts is a time taken apart.
 type timeParts struct {
-	year, month, day  int
-	hour, min, sec    int
-	nano              int
-	offset            int // seconds east
-	dayFirst, certain bool
+	year, month, day int
+	hour, min, sec   int
+	nano             int
+	offset           int // seconds east
 }
 
 // detectTime reads a time in any of the usual forms and tells the form. Years and months without a separator
@@ -422,15 +421,24 @@ func parseUnix(b []byte, order dateOrder, loc *time.Location) (time.Time, bool) 
 	v, ok := x.int64()
 	if !ok {
 		// 1467331200.25, and 1467331200.0 as pandas writes whole numbers of columns with gaps.
-		f := x.float64(b, '.')
-		if math.Abs(f) > 1e18 || order != orderUnix && f != math.Trunc(f) {
+		if x.inexact || x.mant > math.MaxInt64 || x.exp < -18 || x.exp > 0 {
 			return time.Time{}, false
 		}
-		whole := math.Floor(f)
-		if order == orderUnix {
-			return unixTime(int64(whole), int64((f-whole)*1e9), loc)
+		unit := pow10[-x.exp]
+		v = int64(x.mant / unit)
+		nano := int64(x.mant%unit*pow10[9-min(9, -x.exp)]) / int64(pow10[max(9, -x.exp)-9])
+		if x.neg {
+			v = -v
 		}
-		v = int64(whole)
+		if x.neg && nano > 0 {
+			v, nano = v-1, 1e9-nano
+		}
+		if order == orderUnix {
+			return unixTime(v, nano, loc)
+		}
+		if nano != 0 {
+			return time.Time{}, false
+		}
 	}
 	return unixParts(v, order, loc)
 }

@@ -9,10 +9,16 @@ import (
 func (f *timeForm) appendTime(b []byte, t time.Time) []byte {
 	switch f.order {
 	case orderUnix:
-		b = strconv.AppendInt(b, t.Unix(), 10)
-		if ns := t.Nanosecond(); ns != 0 && t.Unix() >= 0 {
-			b = append(b, '.')
-			b = appendFrac(b, ns, fracDigits(ns))
+		sec, ns := t.Unix(), t.Nanosecond()
+		if sec < 0 && ns > 0 { // −1.25 is 0.75 seconds into second −2
+			sec, ns = sec+1, 1e9-ns
+			if sec == 0 {
+				b = append(b, '-')
+			}
+		}
+		b = strconv.AppendInt(b, sec, 10)
+		if ns != 0 {
+			b = appendFrac(append(b, '.'), ns, fracDigits(ns))
 		}
 		return b
 	case orderUnixMilli:

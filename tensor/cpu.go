@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/mathext"
 
@@ -25,7 +26,8 @@ func cpuPrimitives() primitives {
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
 		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
 		mlp: cpuMLP, mlpGrad: cpuMLPGrad,
-		adam: cpuAdam, sumSquares: cpuSumSquares,
+		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
+		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,
 	}
 }
 
@@ -38,8 +40,14 @@ type walk struct {
 	n      int // operands
 }
 
-func newWalk(ts ...*Tensor) walk {
-	w := walk{n: len(ts)}
+// walks are lent by newWalk, since closures make them escape, and given back by done.
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+func (w *walk) done() { walks.Put(w) }
+
+func newWalk(ts ...*Tensor) *walk {
+	w := walks.Get().(*walk)
+	*w = walk{n: len(ts)}
 	r := 0 // axes so far, outermost first
 	for i := range ts[0].rank {
 		d := ts[0].shape[i]
@@ -146,6 +154,7 @@ func cpuFill(dst *Tensor, v float64) {
 func fillLoop[T any](dst *Tensor, v T) {
 	d := data[T](dst)
 	w := newWalk(dst)
+	defer w.done()
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
 		for i := range row {
@@ -190,6 +199,7 @@ func cpuCopy(dst, src *Tensor) {
 		f := data[float32](&tmp)
 		d := data[uint16](dst)
 		w := newWalk(dst, &tmp)
+		defer w.done()
 		w.each(func(at [4]int, n int) { narrow(dst.dt, d[at[0]:at[0]+n], f[at[1]:at[1]+n]) })
 	}
 }
@@ -197,6 +207,7 @@ func cpuCopy(dst, src *Tensor) {
 func copyLoop[T any](dst, src *Tensor) {
 	d, s := data[T](dst), data[T](src)
 	w := newWalk(dst, src)
+	defer w.done()
 	repeat := w.stride[1][w.rank-1] == 0
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
@@ -230,6 +241,7 @@ func convertTo[D number](dst, src *Tensor) {
 	case F16, BF16:
 		d, s := data[D](dst), data[uint16](src)
 		w := newWalk(dst, src)
+		defer w.done()
 		w.each(func(at [4]int, n int) {
 			if f, ok := any(d).([]float32); ok {
 				widen(src.dt, f[at[0]:at[0]+n], s[at[1]:at[1]+n])
@@ -247,6 +259,7 @@ func convertTo[D number](dst, src *Tensor) {
 func convertLoop[D, S number](dst, src *Tensor) {
 	d, s := data[D](dst), data[S](src)
 	w := newWalk(dst, src)
+	defer w.done()
 	w.each(func(at [4]int, n int) {
 		row := s[at[1] : at[1]+n]
 		for i, v := range row {
@@ -277,8 +290,8 @@ func cpuPermute(dst, src *Tensor, axes []int) {
 		v.shape[i], v.stride[i] = src.shape[a], src.stride[a]
 	}
 	switch dst.dt.Size() {
-	case 4:
-		permuteLoop[uint32](dst, &v)
+	case 4: // any four bytes: kernel.Transpose has its fast path for this type
+		permuteLoop[float32](dst, &v)
 	case 8:
 		permuteLoop[uint64](dst, &v)
 	case 2:
@@ -297,7 +310,7 @@ func permuteLoop[T any](dst, src *Tensor) {
 			p = i
 		}
 	}
-	if p < 0 {
+	if p < 0 || src.stride[last] < src.shape[p] { // windows that overlap are no matrix that the kernel takes
 		copyLoop[T](dst, src)
 		return
 	}
@@ -475,6 +488,7 @@ func cpuBinary(op binaryOp, dst, a, b *Tensor) {
 
 func binaryLoop[T kernel.Float](op binaryOp, dst, a, b *Tensor) {
 	w := newWalk(dst, a.stretched(dst), b.stretched(dst))
+	defer w.done()
 	d, x, y := data[T](dst), data[T](a), data[T](b)
 	sx, sy := w.stride[1][w.rank-1], w.stride[2][w.rank-1]
 	w.each(func(at [4]int, n int) {
@@ -552,6 +566,7 @@ func cpuScalar(op scalarOp, dst, a *Tensor, s float64) {
 
 func scalarLoop[T kernel.Float](op scalarOp, dst, a *Tensor, s T) {
 	w := newWalk(dst, a)
+	defer w.done()
 	d, x := data[T](dst), data[T](a)
 	w.each(func(at [4]int, n int) {
 		row, in := d[at[0]:at[0]+n], x[at[1]:at[1]+n]

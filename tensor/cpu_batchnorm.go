@@ -19,7 +19,9 @@ func cpuColMoments(mean, variance, x *Tensor) {
 func colMomentsLoop[T kernel.Float](mean, variance, x *Tensor) {
 	s, rows, n := data[T](x), x.shape[0], x.shape[1]
 	parts := (rows + sumChunk - 1) / sumChunk
-	m, m2 := make([]float64, (parts+1)*n), make([]float64, (parts+1)*n)
+	buf := buffers64.zeroed(2 * (parts + 1) * n)
+	defer buffers64.put(buf)
+	m, m2 := (*buf)[:(parts+1)*n], (*buf)[(parts+1)*n:]
 	par.For(rows, sumChunk, func(lo, hi int) {
 		c := lo/sumChunk + 1
 		kernel.ColMoments(m[c*n:(c+1)*n], m2[c*n:(c+1)*n], s[lo*n:hi*n], hi-lo, n)
@@ -63,14 +65,18 @@ func batchNormGradLoop[T kernel.Float](dx, dgamma, dbeta, dy, x, mean, rstd, gam
 	n := x.shape[x.rank-1]
 	rows := x.Len() / max(n, 1)
 	parts := (rows + sumChunk - 1) / sumChunk
-	sums := make([]float64, 2*parts*n)
-	sumDy, sumDyX := sums[:parts*n], sums[parts*n:]
+	sums := buffers64.zeroed(2 * parts * n)
+	defer buffers64.put(sums)
+	sumDy, sumDyX := (*sums)[:parts*n], (*sums)[parts*n:]
 	par.For(rows, sumChunk, func(lo, hi int) {
 		c := lo / sumChunk
 		kernel.ColDot(sumDy[c*n:(c+1)*n], sumDyX[c*n:(c+1)*n], g[lo*n:hi*n], s[lo*n:hi*n], m, r, hi-lo, n)
 	})
 	dg, db := data[T](dgamma), data[T](dbeta)
-	meanDy, meanDyX := make([]T, n), make([]T, n)
+	pool := buffersOf[T]()
+	means := pool.get(2 * n)
+	defer pool.put(means)
+	meanDy, meanDyX := (*means)[:n], (*means)[n:]
 	for i := range n {
 		a, b := 0.0, 0.0
 		for c := range parts {
@@ -94,6 +100,10 @@ func cpuAdam(p, g, m, v *Tensor, o AdamOptions) {
 		return
 	}
 	pp, gg, mm, vv := data[float32](p), data[float32](g), data[float32](m), data[float32](v)
+	if n <= grain { // no closure for the many small parameters
+		kernel.AdamStep(pp[:n], gg[:n], mm[:n], vv[:n], args)
+		return
+	}
 	par.For(n, grain, func(lo, hi int) {
 		kernel.AdamStep(pp[lo:hi], gg[lo:hi], mm[lo:hi], vv[lo:hi], args)
 	})
@@ -113,6 +123,30 @@ func cpuSumSquares(x *Tensor) float64 {
 		k := min(len(d), grain)
 		s += float64(kernel.SumSq(d[:k]))
 		d = d[k:]
+	}
+	return s
+}
+
+// cpuAbsPowers is Σ|x|^p, or max|x| for p = +Inf.
+func cpuAbsPowers(x *Tensor, p float64) float64 {
+	if x.dt == F64 {
+		return absPowers(data[float64](x)[:x.Len()], p)
+	}
+	return absPowers(data[float32](x)[:x.Len()], p)
+}
+
+func absPowers[T kernel.Float](x []T, p float64) float64 {
+	s := 0.0
+	for _, v := range x {
+		a := math.Abs(float64(v))
+		switch {
+		case math.IsInf(p, 1):
+			s = math.Max(s, a) // NaN stays
+		case p == 1:
+			s += a
+		default:
+			s += math.Pow(a, p)
+		}
 	}
 	return s
 }

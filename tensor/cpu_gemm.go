@@ -33,6 +33,7 @@ func gemmLoop[T kernel.Float](dst, a, b *Tensor, ta, tb bool, ep epilogue) {
 	// Leading axes: what is left after joining is looped over, the innermost of them as one batch.
 	la, lb, lc := leading(a, dst), leading(b, dst), leading(dst, dst)
 	w := newWalk(&lc, &la, &lb)
+	defer w.done()
 	ldc := dst.stride[dst.rank-2]
 	batch := w.inner()
 	for r := range w.rows() {

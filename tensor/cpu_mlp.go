@@ -1,8 +1,6 @@
 package tensor
 
 import (
-	"sync"
-
 	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
 )
@@ -10,30 +8,11 @@ import (
 // mlpRows is the number of rows of a block: the hidden layer of a block, and its gradient, take about half of L2.
 func mlpRows(hidden int) int { return max(32, min(512, (64<<10)/max(hidden, 1))) }
 
-// buffers lends working memory to workers.
-type buffers[T kernel.Float] struct{ pool sync.Pool }
-
-var mlp32, mlp64 = &buffers[float32]{}, &buffers[float64]{}
-
-func (b *buffers[T]) get(n int) *[]T {
-	s, _ := b.pool.Get().(*[]T)
-	if s == nil {
-		s = new([]T)
-	}
-	if cap(*s) < n {
-		*s = make([]T, n)
-	}
-	*s = (*s)[:n]
-	return s
-}
-
-func (b *buffers[T]) put(s *[]T) { b.pool.Put(s) }
-
 func cpuMLP(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) {
 	if x.dt == F64 {
-		mlpLoop(mlp64, out, x, w1, b1, w2, b2, act, p, key)
+		mlpLoop(buffers64, out, x, w1, b1, w2, b2, act, p, key)
 	} else {
-		mlpLoop(mlp32, out, x, w1, b1, w2, b2, act, p, key)
+		mlpLoop(buffers32, out, x, w1, b1, w2, b2, act, p, key)
 	}
 }
 
@@ -58,9 +37,9 @@ func mlpLoop[T kernel.Float](pool *buffers[T], out, x, w1, b1, w2, b2 *Tensor, a
 
 func cpuMLPGrad(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64) {
 	if x.dt == F64 {
-		mlpGradLoop(mlp64, dx, g, dy, x, w1, b1, w2, act, p, key)
+		mlpGradLoop(buffers64, dx, g, dy, x, w1, b1, w2, act, p, key)
 	} else {
-		mlpGradLoop(mlp32, dx, g, dy, x, w1, b1, w2, act, p, key)
+		mlpGradLoop(buffers32, dx, g, dy, x, w1, b1, w2, act, p, key)
 	}
 }
 

@@ -1,6 +1,8 @@
 package tensor
 
 import (
+	"math"
+
 	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
 )
@@ -130,7 +132,7 @@ func scatterLoop[T kernel.Float](dtable, dy, ids *Tensor, skip int) {
 	}
 }
 
-func cpuCrossEntropy(rows, lse, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool) {
+func cpuCrossEntropy(rows, sums, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool) {
 	ids := data[int64](targets)[:targets.Len()]
 	for _, t := range ids {
 		if !(o.Ignore && t == o.IgnoreIndex) && (t < 0 || t >= int64(x.shape[1])) {
@@ -138,22 +140,25 @@ func cpuCrossEntropy(rows, lse, x, targets *Tensor, o CrossEntropyOptions) (bad 
 		}
 	}
 	if x.dt == F64 {
-		crossEntropyLoop[float64](rows, lse, x, ids, o)
+		crossEntropyLoop[float64](rows, sums, x, ids, o)
 	} else {
-		crossEntropyLoop[float32](rows, lse, x, ids, o)
+		crossEntropyLoop[float32](rows, sums, x, ids, o)
 	}
 	return 0, true
 }
 
-// crossEntropyLoop: with l = ln Σ e^x, loss = (1−ε)·w[t]·(l − x[t]) + ε/V·Σᵥ w[v]·(l − x[v]) (torch's label smoothing).
-func crossEntropyLoop[T kernel.Float](rows, lse, x *Tensor, ids []int64, o CrossEntropyOptions) {
-	out, l, in, v := data[T](rows), data[T](lse), data[T](x), x.shape[1]
+// crossEntropyLoop: with l = ln Σ e^x = m + ln s, m the largest x and s = Σ e^(x−m), which is what is kept for the gradient
+// (l itself has too few digits where the logits are large), loss = (1−ε)·w[t]·(l − x[t]) + ε/V·Σᵥ w[v]·(l − x[v]) (torch's label smoothing).
+func crossEntropyLoop[T kernel.Float](rows, sums, x *Tensor, ids []int64, o CrossEntropyOptions) {
+	out, sum, in, v := data[T](rows), data[T](sums), data[T](x), x.shape[1]
 	w := weights[T](o.Weight)
 	par.For(len(ids), rowGrain(v), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			row := in[r*v : (r+1)*v]
-			z := float64(kernel.LogSumExp(row))
-			l[r], out[r] = T(z), 0
+			m := kernel.MaxOf(row)
+			total := kernel.SumExp(row, m)
+			sum[r], out[r] = T(total), 0
+			z := float64(m) + math.Log(total)
 			t := ids[r]
 			if o.Ignore && t == o.IgnoreIndex {
 				continue
@@ -185,18 +190,18 @@ func at[T kernel.Float](w []T, i int) float64 {
 	return float64(w[i])
 }
 
-func cpuCrossEntropyGrad(dx, dy, x, lse, targets *Tensor, o CrossEntropyOptions) {
+func cpuCrossEntropyGrad(dx, dy, x, sums, targets *Tensor, o CrossEntropyOptions) {
 	ids := data[int64](targets)[:targets.Len()]
 	if x.dt == F64 {
-		crossEntropyGradLoop[float64](dx, dy, x, lse, ids, o)
+		crossEntropyGradLoop[float64](dx, dy, x, sums, ids, o)
 	} else {
-		crossEntropyGradLoop[float32](dx, dy, x, lse, ids, o)
+		crossEntropyGradLoop[float32](dx, dy, x, sums, ids, o)
 	}
 }
 
 // crossEntropyGradLoop: dx[j] = dy·(p[j]·W − (1−ε)·w[t]·[j = t] − ε/V·w[j]), W the sum of the three weights over j.
-func crossEntropyGradLoop[T kernel.Float](dx, dy, x, lse *Tensor, ids []int64, o CrossEntropyOptions) {
-	d, g, in, l, v := data[T](dx), data[T](dy), data[T](x), data[T](lse), x.shape[1]
+func crossEntropyGradLoop[T kernel.Float](dx, dy, x, sums *Tensor, ids []int64, o CrossEntropyOptions) {
+	d, g, in, sum, v := data[T](dx), data[T](dy), data[T](x), data[T](sums), x.shape[1]
 	w := weights[T](o.Weight)
 	smooth := o.LabelSmoothing / float64(v)
 	all := float64(v)
@@ -215,9 +220,9 @@ func crossEntropyGradLoop[T kernel.Float](dx, dy, x, lse *Tensor, ids []int64, o
 				continue
 			}
 			hit := (1 - o.LabelSmoothing) * at(w, int(t))
-			kernel.AddS(out, row, -l[r])
+			kernel.AddS(out, row, -kernel.MaxOf(row))
 			kernel.Exp(out, out)
-			kernel.MulS(out, out, T(float64(g[r])*(hit+smooth*all)))
+			kernel.MulS(out, out, T(float64(g[r])*(hit+smooth*all)/float64(sum[r])))
 			out[t] -= T(float64(g[r]) * hit)
 			if smooth > 0 {
 				for j := range out {
@@ -265,12 +270,15 @@ func layerNormGradLoop[T kernel.Float](dx, dgamma, dbeta, dy, x, gamma, mean, rs
 func byChunk[T kernel.Float](dgamma, dbeta *Tensor, rows, n int, f func(lo, hi int, dg, db []T)) {
 	const chunk = sumChunk
 	parts := (rows + chunk - 1) / chunk
+	pool := buffersOf[T]()
+	buf := pool.zeroed(2 * parts * n)
+	defer pool.put(buf)
 	var dg, db []T
 	if dgamma != nil {
-		dg = make([]T, parts*n)
+		dg = (*buf)[:parts*n]
 	}
 	if dbeta != nil {
-		db = make([]T, parts*n)
+		db = (*buf)[parts*n:]
 	}
 	par.For(rows, chunk, func(lo, hi int) {
 		c := lo / chunk

@@ -63,7 +63,9 @@ func reduceLoop[T kernel.Float](op reduceOp, dst, x []T, outer, n, inner int) {
 	case inner == 1: // long rows: chunks in parallel, then in order
 		const chunk = grain
 		parts := (n + chunk - 1) / chunk
-		partial := make([]float64, parts)
+		buf := buffers64.get(parts)
+		defer buffers64.put(buf)
+		partial := *buf
 		for o := range outer {
 			row := x[o*n : (o+1)*n]
 			par.For(n, chunk, func(lo, hi int) { partial[lo/chunk] = float64(kernel.Sum(row[lo:hi])) })
@@ -75,7 +77,9 @@ func reduceLoop[T kernel.Float](op reduceOp, dst, x []T, outer, n, inner int) {
 		}
 	case outer > 1 && n*inner <= 4*grain: // many small planes
 		par.For(outer, max(1, grain/(n*inner)), func(lo, hi int) {
-			acc := make([]float64, inner)
+			buf := buffers64.get(inner)
+			defer buffers64.put(buf)
+			acc := *buf
 			for o := lo; o < hi; o++ {
 				clear(acc)
 				kernel.ColSum(acc, x[o*n*inner:(o+1)*n*inner], n, inner)
@@ -86,7 +90,9 @@ func reduceLoop[T kernel.Float](op reduceOp, dst, x []T, outer, n, inner int) {
 		})
 	default:
 		chunks := (n + sumChunk - 1) / sumChunk
-		partial := make([]float64, chunks*inner)
+		buf := buffers64.get(chunks * inner)
+		defer buffers64.put(buf)
+		partial := *buf
 		for o := range outer {
 			plane := x[o*n*inner : (o+1)*n*inner]
 			clear(partial)

@@ -11,7 +11,7 @@ type CrossEntropyOptions struct {
 }
 
 // CrossEntropyRows is −ln softmax(x)[target] for each row: logits [N, V], targets I64 [N] → [N]. Ignored rows are 0.
-// The probabilities are never stored: the backward pass makes them again from one log-sum-exp a row.
+// The probabilities are never stored: the backward pass makes them again from one sum a row.
 func (x *Tensor) CrossEntropyRows(targets *Tensor, o CrossEntropyOptions) *Tensor {
 	c := ctxOf("cross_entropy", x, targets)
 	sameFloat("cross_entropy", x, o.Weight)
@@ -20,12 +20,12 @@ func (x *Tensor) CrossEntropyRows(targets *Tensor, o CrossEntropyOptions) *Tenso
 		fail("cross_entropy", "logits [N, V], targets i64 [N], weight [V]", x, targets, o.Weight)
 	}
 	x = x.packed()
-	out, lse := c.perRow(x), c.perRow(x)
-	if bad, ok := prim.crossEntropy(out, lse, x, targets, o); !ok {
+	out, sums := c.perRow(x), c.perRow(x)
+	if bad, ok := prim.crossEntropy(out, sums, x, targets, o); !ok {
 		fail("cross_entropy", fmt.Sprintf("target %d is no class", bad), x, targets)
 	}
 	if n := c.record("cross_entropy", crossEntropyBack, out, x); n != nil {
-		n.save[0], n.save[1], n.save[2] = lse, targets, o.Weight
+		n.save[0], n.save[1], n.save[2] = sums, targets, o.Weight
 		n.num[0], n.arg[0], n.arg[1] = o.LabelSmoothing, btoi(o.Ignore), int(o.IgnoreIndex)
 	}
 	return out

@@ -70,7 +70,7 @@ func (t *Tensor) rows() *Tensor {
 
 // asMatrix folds the leading axes of a tensor for which rows holds: [..., C] → [rows, C].
 func asMatrix(t *Tensor) *Tensor {
-	v := *t
+	v := t.header()
 	v.rank = 2
 	v.shape, v.stride = [MaxRank]int{1, t.shape[t.rank-1]}, [MaxRank]int{t.shape[t.rank-1], 1}
 	for _, d := range t.shape[:t.rank-1] {
@@ -82,7 +82,19 @@ func asMatrix(t *Tensor) *Tensor {
 			break
 		}
 	}
-	return &v
+	return v
+}
+
+// header is a copy of t's header for a primitive to see in another shape: from the scope's slab where t has one, which costs
+// the garbage collector nothing.
+func (t *Tensor) header() *Tensor {
+	if t.ctx == nil {
+		v := *t
+		return &v
+	}
+	v := t.ctx.scope.header()
+	*v = *t
+	return v
 }
 
 func matmul(name string, a, b *Tensor, ta, tb bool) *Tensor {

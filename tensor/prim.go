@@ -38,14 +38,20 @@ type primitives struct {
 	gather     func(dst, table, ids *Tensor) (bad int64, ok bool)
 	scatterAdd func(dtable, dy, ids *Tensor, skip int)
 
-	crossEntropy     func(rows, lse, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool)
-	crossEntropyGrad func(dx, dy, x, lse, targets *Tensor, o CrossEntropyOptions)
+	im2col      func(dst, x *Tensor, g window, oh, ow int)    // see Tensor.columns
+	col2im      func(dst, cols *Tensor, g window, oh, ow int) // see Tensor.image
+	maxPool     func(dst, at, x *Tensor, size, stride, pad int)
+	maxPoolGrad func(dx, dy, at *Tensor)
+
+	crossEntropy     func(rows, sums, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool)
+	crossEntropyGrad func(dx, dy, x, sums, targets *Tensor, o CrossEntropyOptions)
 
 	mlp     func(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) // x and out [rows, …]
 	mlpGrad func(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64)
 
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous
+	absPowers  func(x *Tensor, p float64) float64
 
 	attention     func(out, scores, lse, q, k, v *Tensor, o AttentionOptions, key uint64)
 	attentionGrad func(dq, dk, dv, dscores, dout, q, k, v, out, lse, scores *Tensor, o AttentionOptions, key uint64)

@@ -25,6 +25,17 @@ func (t *Tensor) SumSquares() float64 {
 	return prim.sumSquares(t)
 }
 
+// AbsPowers is Σ|x|^p in float64 (p > 0), or the largest |x| for p = +Inf. t must be contiguous, as gradients of
+// parameters are.
+func (t *Tensor) AbsPowers(p float64) float64 {
+	t.check("norm")
+	sameFloat("norm", t)
+	if !(p > 0) || !t.contiguous() {
+		fail("norm", "wants p > 0 and a contiguous tensor", t)
+	}
+	return prim.absPowers(t, p)
+}
+
 // ScaleInPlace multiplies every element by s.
 func (t *Tensor) ScaleInPlace(s float64) {
 	t.check("scale")

@@ -112,7 +112,8 @@ func (r *run) resume() error {
 		r.Best = math.Inf(1)
 	}
 	r.opt.SetSteps(saved.Opt)
-	r.log(Event{Kind: "resumed", Checkpoint: path})
+	r.from = r.Step
+	r.log(Event{Kind: "resumed", Total: r.total(), Checkpoint: path})
 	return nil
 }
 

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
-	"github.com/hanji-ml/hanji/model/patchtst"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/optim"
 	"github.com/hanji-ml/hanji/tensor"
@@ -68,15 +67,11 @@ func newBenchCmd() *cobra.Command {
 				return usagef("no benchmark %q; there are %v", args[0], valid)
 			}
 			o.w = cmd.OutOrStdout()
-			if o.threads == 0 {
-				o.threads = runtime.GOMAXPROCS(0)
-			}
-			par.SetThreads(o.threads)
+			o.threads = par.Threads()
 			return benches[i].run(o)
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.threads, "threads", 0, "worker threads (default: all processors)")
 	f.IntVar(&o.batch, "batch", 64, "ttm: windows at once")
 	f.IntVar(&o.steps, "steps", 10, "patchtst_train: steps timed; the median counts")
 	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint")
@@ -152,15 +147,12 @@ func benchTTM(o benchOptions) error {
 }
 
 func benchPatchTST(o benchOptions) error {
-	c := patchtst.DefaultConfig()
-	c.NumInputChannels, c.ContextLength, c.PredictionLength, c.PatchLength, c.PatchStride = 7, 336, 96, 16, 8
-	c.DModel, c.NumAttentionHeads, c.FFNDim, c.PreNorm = 16, 4, 128, false
-	c.PathDropout, c.FFDropout, c.PositionalDropout = 0.3, 0.3, 0.3
-	if err := c.Validate(); err != nil {
+	m, err := all.Families{}.New("patchtst", []byte(`{"num_input_channels": 7, "context_length": 336, "prediction_length": 96,
+		"patch_length": 16, "patch_stride": 8, "d_model": 16, "num_attention_heads": 4, "ffn_dim": 128, "pre_norm": false,
+		"path_dropout": 0.3, "ff_dropout": 0.3, "positional_dropout": 0.3}`), 0)
+	if err != nil {
 		return err
 	}
-	m := patchtst.New(c)
-	m.Init(0)
 	opt, err := optim.New(optim.Options{Name: "adam", LR: 1e-4}, nn.Trainable(m))
 	if err != nil {
 		return err
@@ -181,4 +173,11 @@ func benchPatchTST(o benchOptions) error {
 	times = times[2:]
 	slices.Sort(times)
 	return o.report("patchtst-step", math.Round(times[len(times)/2]*1e4)/1e4, "s")
+}
+
+func benchPeak(o benchOptions) error {
+	if err := o.report("peak-fma", math.Round(10*kernel.PeakFMA(o.threads))/10, "GFLOP/s"); err != nil {
+		return err
+	}
+	return o.report("peak-read", math.Round(10*kernel.PeakRead(o.threads))/10, "GB/s")
 }

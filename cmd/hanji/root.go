@@ -57,6 +57,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newEvalCmd(),
 		newForecastCmd(g),
 		newInspectCmd(g),
+		newReproduceCmd(),
 		newTrainCmd(g),
 		newVersionCmd(),
 	)

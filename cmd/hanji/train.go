@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +15,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/hanji-ml/hanji/forecast"
-	"github.com/hanji-ml/hanji/internal/par"
+	"github.com/hanji-ml/hanji/internal/progress"
+	"github.com/hanji-ml/hanji/internal/tfevent"
 	"github.com/hanji-ml/hanji/model/all"
 	"github.com/hanji-ml/hanji/table"
 	"github.com/hanji-ml/hanji/train"
@@ -25,7 +28,6 @@ func newTrainCmd(g *globals) *cobra.Command {
 		resume, dryRun bool
 		asJSON         bool
 		set            []string
-		threads        int
 	}
 	cmd := &cobra.Command{
 		Use:   "train RECIPE.yaml --out DIR",
@@ -47,10 +49,8 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 			if o.out == "" && !o.dryRun {
 				return usagef("train needs --out, the folder for checkpoints and the model")
 			}
-			if o.threads > 0 {
-				par.SetThreads(o.threads)
-			}
-			log := newTrainLog(cmd.ErrOrStderr(), g.Quiet)
+			log := &trainLog{w: cmd.ErrOrStderr(), quiet: g.Quiet, out: o.out}
+			defer log.close()
 			ro := forecast.RunOptions{Out: o.out, Resume: o.resume, Log: log.event, Load: loadMatrix}
 			if o.dryRun {
 				ro.DryRun = func(stage string, e train.Estimate) {
@@ -65,6 +65,11 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 			if o.asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
 			}
+			if res.Test == nil { // synthetic data has no test part
+				last := res.Stages[len(res.Stages)-1]
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d steps; best validation %.6f in epoch %d\n", last.Steps, last.Best, last.BestEpoch+1)
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "test: mse %.6f mae %.6f (%d windows); drop-last 128: mse %.6f mae %.6f\n",
 				res.Test.MSE, res.Test.MAE, res.Test.Windows, res.Drop.MSE, res.Drop.MAE)
 			return err
@@ -75,7 +80,6 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 	f.BoolVar(&o.resume, "resume", false, "go on from the checkpoint in --out")
 	f.BoolVar(&o.dryRun, "dry-run", false, "measure two steps, say what the run would take, train nothing")
 	f.StringArrayVar(&o.set, "set", nil, "override a value of the recipe, as train.seed=2022 (repeatable)")
-	f.IntVar(&o.threads, "threads", 0, "worker threads (default: all processors)")
 	f.BoolVar(&o.asJSON, "json", false, "the outcome as one JSON object")
 	return cmd
 }
@@ -141,34 +145,83 @@ func loadMatrix(path string) (*forecast.Matrix, error) {
 	return forecast.FromTable(t, path)
 }
 
-// trainLog writes what happens as plain lines: steps at most every few seconds, validations always.
+// trainLog shows a run: progress and validations on w, and the same numbers as TensorBoard events in out/events.
 type trainLog struct {
-	w     io.Writer
-	quiet bool
-	last  time.Time
+	w      io.Writer
+	quiet  bool
+	out    string
+	stage  string
+	bar    *progress.Bar
+	events *tfevent.Writer
 }
 
-func newTrainLog(w io.Writer, quiet bool) *trainLog { return &trainLog{w: w, quiet: quiet} }
-
 func (l *trainLog) event(stage string, e train.Event) {
-	if l.quiet {
-		return
+	if stage != l.stage || l.bar == nil {
+		l.begin(stage, e)
 	}
 	switch e.Kind {
 	case "step":
-		if time.Since(l.last) < 10*time.Second {
-			return
+		l.bar.Set(e.Step, progress.Field{Name: "epoch", Value: strconv.Itoa(e.Epoch + 1)}, progress.Field{Name: "loss", Value: fmt.Sprintf("%.4f", e.Loss)},
+			progress.Field{Name: "lr", Value: fmt.Sprintf("%.3g", e.LR)})
+		l.scalar(e.Step, "train/loss", e.Loss)
+		l.scalar(e.Step, "train/lr", e.LR)
+		if e.GradNorm > 0 {
+			l.scalar(e.Step, "train/grad_norm", e.GradNorm)
 		}
-		l.last = time.Now()
-		left := time.Duration(float64(e.Elapsed) / float64(max(e.StepsHere, 1)) * float64(e.Total-e.Step))
-		fmt.Fprintf(l.w, "%s: step %d/%d epoch %d loss %.5f lr %.3g, %v left\n", stage, e.Step, e.Total, e.Epoch+1, e.Loss, e.LR, left.Round(time.Second))
 	case "validation":
 		mark := ""
 		if e.Best {
 			mark = " (best)"
 		}
-		fmt.Fprintf(l.w, "%s: epoch %d validation %.6f%s\n", stage, e.Epoch+1, e.Loss, mark)
+		l.bar.Log("%s: epoch %d validation %.6f%s", stage, e.Epoch+1, e.Loss, mark)
+		l.scalar(e.Step, "validation/loss", e.Loss)
 	case "resumed":
-		fmt.Fprintf(l.w, "%s: resumed at step %d from %s\n", stage, e.Step, e.Checkpoint)
+		l.bar.Log("%s: resumed at step %d from %s", stage, e.Step, e.Checkpoint)
+	case "done":
+		l.close()
 	}
+}
+
+// begin opens a stage's progress and events. A run whose events cannot be written goes on without.
+func (l *trainLog) begin(stage string, e train.Event) {
+	l.close()
+	l.stage = stage
+	o := progress.Options{Title: stage, Total: e.Total, Start: e.Step - e.StepsHere, Quiet: l.quiet}
+	if f, ok := l.w.(*os.File); ok {
+		o = progress.Auto(f, o)
+	}
+	l.bar = progress.New(l.w, o)
+	if l.out == "" {
+		return
+	}
+	var eo tfevent.Options
+	if o.Start > 0 {
+		eo.Resume = int64(o.Start + 1)
+	}
+	events, err := tfevent.Create(filepath.Join(l.out, "events", stage), eo)
+	if err != nil {
+		l.bar.Log("%s: no TensorBoard events: %v", stage, err)
+		return
+	}
+	l.events = events
+}
+
+func (l *trainLog) scalar(step int, name string, v float64) {
+	if l.events == nil {
+		return
+	}
+	if err := l.events.Scalar(int64(step), name, v); err != nil {
+		l.bar.Log("%s: no more TensorBoard events: %v", l.stage, err)
+		l.events = nil
+	}
+}
+
+func (l *trainLog) close() {
+	if l.bar != nil {
+		l.bar.Done()
+	}
+	if l.events != nil {
+		l.events.Close()
+	}
+	l.bar, l.events = nil, nil
 }

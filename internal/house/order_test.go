@@ -33,7 +33,7 @@ optim
 weights
 tokenizer  chat
 audio  img
-series
+series  synth
 model
 model/*
 model/all

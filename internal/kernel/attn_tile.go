@@ -228,10 +228,7 @@ func (t *attnTile) fullRows(buf, x []float32, stride, rows, cols int) ([]float32
 		return x, stride
 	}
 	for r := range rows {
-		to, from := buf[r*cols:][:cols], x[r*stride:][:cols]
-		for c, v := range from {
-			to[c] = v
-		}
+		copy(buf[r*cols:][:cols], x[r*stride:])
 	}
 	clear(buf[rows*cols : t.lanes*cols])
 	return buf, cols

@@ -1,19 +1,68 @@
 package kernel
 
+import "github.com/hanji-ml/hanji/internal/par"
+
 // GemmBatch computes batch equal products: product i reads A at i·aStride and B at i·bStride
 // elements into their data and writes C at i·cStride. Stride 0 shares one A or B among all; C may not
 // be shared. The epilogue is the same for all, but for Residual, which advances as C does:
-// product i takes it at i·m·LDR. See [Gemm].
+// product i takes it at i·m·LDR. Each product has the bits that [Gemm] gives it, unless all
+// are in truth one product of more rows: then it has those of that one.
 func GemmBatch[T Float](batch, m, n, k int, a Mat[T], aStride int, b Mat[T], bStride int, c []T, ldc, cStride int, ep Epilogue[T]) {
-	for i := range batch {
-		ai, bi := a, b
-		if k > 0 {
-			ai.Data, bi.Data = a.Data[i*aStride:], b.Data[i*bStride:]
-		}
-		e := ep
-		if e.Residual != nil {
-			e.Residual = ep.Residual[i*m*ep.LDR:]
-		}
-		Gemm(m, n, k, ai, bi, c[i*cStride:], ldc, e)
+	if batch <= 0 || m == 0 || n == 0 {
+		return
 	}
+	stacked := (aStride == m*a.RS || k == 0) && cStride == m*ldc
+	if batch == 1 || bStride == 0 && stacked {
+		Gemm(batch*m, n, k, a, b, c, ldc, ep)
+		return
+	}
+	checkBatch(batch, m, n, k, &a, aStride, &b, bStride, c, ldc, cStride, &ep)
+	t := newTask[T]()
+	t.m, t.n, t.k, t.a, t.b, t.c, t.ldc, t.ep = m, n, k, a, b, c, ldc, ep
+	t.aStride, t.bStride, t.cStride = aStride, bStride, cStride
+	if bStride == 0 && k > 0 && b.CS != 1 {
+		t.ready = PackB(k, n, b)
+	}
+	if cost := m * n * max(k, 1); cost < work {
+		par.For(batch, max(1, work/2/cost), t.batch)
+	} else {
+		t.batchChunks(0, batch) // each is large enough to be shared out itself
+	}
+	t.free()
+}
+
+// checkBatch checks the last product, which reaches furthest.
+func checkBatch[T Float](batch, m, n, k int, a *Mat[T], aStride int, b *Mat[T], bStride int, c []T, ldc, cStride int, ep *Epilogue[T]) {
+	if aStride < 0 || bStride < 0 || cStride < (m-1)*ldc+n {
+		panic("kernel: GemmBatch: negative stride, or products overlap in C")
+	}
+	last := batch - 1
+	la, lb, le := *a, *b, *ep
+	if k > 0 {
+		need(len(a.Data), last*aStride+a.last(m, k), "A")
+		need(len(b.Data), last*bStride+b.last(k, n), "B")
+		la.Data, lb.Data = a.Data[last*aStride:], b.Data[last*bStride:]
+	}
+	need(len(c), last*cStride+(m-1)*ldc+n, "C")
+	if ep.Residual != nil {
+		need(len(ep.Residual), last*m*ep.LDR+(m-1)*ep.LDR+n, "Residual")
+		le.Residual = ep.Residual[last*m*ep.LDR:]
+	}
+	check(m, n, k, &la, &lb, c[last*cStride:], ldc, &le)
+}
+
+func (t *gemmTask[T]) batchChunks(lo, hi int) {
+	s := newTask[T]()
+	for i := lo; i < hi; i++ {
+		s.m, s.n, s.k, s.a, s.b, s.ldc, s.ep, s.ready = t.m, t.n, t.k, t.a, t.b, t.ldc, t.ep, t.ready
+		s.c = t.c[i*t.cStride:]
+		if t.k > 0 {
+			s.a.Data, s.b.Data = t.a.Data[i*t.aStride:], t.b.Data[i*t.bStride:]
+		}
+		if t.ep.Residual != nil {
+			s.ep.Residual = t.ep.Residual[i*t.m*t.ep.LDR:]
+		}
+		s.run()
+	}
+	s.free()
 }

@@ -31,7 +31,9 @@ type gemmTask[T Float] struct {
 	mc, jc, rows, cols int // size and number of the chunks: mc rows × jc panels
 	partial            []T // sums of the slices of k
 
-	pack, shared, local, slices, reduce func(lo, hi int) // bound once: a closure a call would allocate
+	aStride, bStride, cStride int // from product to product of a batch
+
+	batch, pack, shared, local, slices, reduce, axpys, dots func(lo, hi int) // bound once: a closure a call would allocate
 }
 
 var tasks32, tasks64 sync.Pool
@@ -47,8 +49,10 @@ func newTask[T Float]() *gemmTask[T] {
 	t, _ := taskPool[T]().Get().(*gemmTask[T])
 	if t == nil {
 		t = &gemmTask[T]{}
+		t.batch = t.batchChunks
 		t.pack, t.shared, t.local = t.packPanels, t.sharedChunks, t.localChunks
 		t.slices, t.reduce = t.sliceChunks, t.reduceRows
+		t.axpys, t.dots = t.fewAxpys, t.fewDots
 	}
 	t.s = tileOf[T]()
 	return t
@@ -63,10 +67,10 @@ func (t *gemmTask[T]) free() {
 // panels is the number of column panels.
 func (t *gemmTask[T]) panels() int { return (t.n + t.s.nr - 1) / t.s.nr }
 
-// blockDepth cuts k into equal blocks whose B panel fills L1 half again: the tile reads it in order,
-// so what has fallen out comes back from L2 in time.
+// blockDepth cuts k into equal blocks whose B panel takes L1 twice over: the tile reads it in order,
+// so it comes from L2 in time, and longer blocks visit C less often (1.0 and 1.5 L1 were no faster on Zen 4).
 func blockDepth(k int, s tileShape, size int) int {
-	most := min(max(cpu.L1d*3/2/(s.nr*size), 128), 512)
+	most := min(max(cpu.L1d*2/(s.nr*size), 128), 512)
 	blocks := (k + most - 1) / most
 	return ((k+blocks-1)/blocks + 7) &^ 7
 }
@@ -83,6 +87,8 @@ func (t *gemmTask[T]) run() {
 	switch {
 	case t.ready == nil && t.sliced():
 		t.runSlices()
+	case t.few():
+		t.runFew()
 	case t.m <= 8*t.s.mr:
 		t.runLocal(size)
 	default:
@@ -105,14 +111,14 @@ const work = 1 << 20
 
 // runLocal serves few rows: each worker takes column panels and packs them for itself, if at all.
 func (t *gemmTask[T]) runLocal(size int) {
-	t.direct = t.ready == nil && t.b.CS == 1 && (t.m <= 2*t.s.mr || t.k*t.n*size <= cpu.L2/2)
+	t.direct = t.ready == nil && t.b.CS == 1 && t.k*t.n*size <= cpu.L2/2
 	var buf *buffer
 	if t.a.RS*size >= 2048 && t.m > 1 && t.n > 2*t.s.nr { // rows a page apart share cache sets
 		var mem []T
 		mem, buf = scratch[T](packASize(t.m, t.k))
 		t.a = packA(mem, &t.a, 0, t.m, 0, t.k)
 	}
-	grain := max(1, min(work/(t.m*t.k*t.s.nr), 8, t.panels()/4))
+	grain := max(1, min(16, t.panels()/8)) // 8 panels: B is read in runs of 1 KB
 	par.For(t.panels(), grain, t.local)
 	if buf != nil {
 		buf.free()
@@ -231,6 +237,7 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 	if p0 > 0 || t.ep.Accumulate {
 		g.add = 1
 	}
+	contiguous := a.CS == 1 && a.RS == k
 	for j := j0; j < j1; j++ {
 		w := min(nr, t.n-j*nr)
 		switch {
@@ -242,6 +249,7 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 		default:
 			g.b, g.brs = unsafe.Pointer(&t.b.Data[p0*t.b.RS+j*nr]), t.b.RS*size
 		}
+		g.stream = contiguous && j == j0
 		g.column(t.s, i1-i0, w, t.c[i0*t.ldc+j*nr:], t.ldc, edge)
 	}
 }

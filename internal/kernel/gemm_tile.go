@@ -20,6 +20,9 @@ type gemmTile[T Float] struct {
 	mask     uint64 // which columns exist; only tileShape.masked heeds it
 	add      int    // 1: add to C
 	alpha    T
+	ahead    int // while at k, ask for what lies ahead + k·step bytes from the tile's first row
+	step     int
+	stream   bool // A is contiguous and met for the first time: ask for the next tile's rows
 }
 
 // tileShape is the size of a path's register tile.
@@ -70,9 +73,14 @@ func (g *gemmTile[T]) column(s tileShape, m, w int, c []T, ldc int, edge []T) {
 	a := g.a
 	for i := 0; i < m; {
 		r := s.rows(m - i)
-		g.tiles = 1
+		tiles := 1
 		if r == s.mr && inPlace {
-			g.tiles = (m - i) / r
+			tiles = (m - i) / r
+		}
+		g.tiles = tiles // counted down by the assembly
+		g.ahead, g.step = 0, 0
+		if g.stream {
+			g.ahead, g.step = r*g.ars, r*int(unsafe.Sizeof(g.alpha))
 		}
 		g.a = unsafe.Add(a, i*g.ars)
 		if inPlace {
@@ -81,7 +89,7 @@ func (g *gemmTile[T]) column(s tileShape, m, w int, c []T, ldc int, edge []T) {
 		} else {
 			g.viaEdge(s, r, w, half, c[i*ldc:], ldc, edge)
 		}
-		i += r * g.tiles
+		i += r * tiles
 	}
 	g.a = a
 }
@@ -105,7 +113,7 @@ func (g *gemmTile[T]) viaEdge(s tileShape, r, w int, half bool, c []T, ldc int, 
 }
 
 func (g *gemmTile[T]) run(rows int, half bool) {
-	if isF32[T]() && gemmTileF32((*[12]uint64)(unsafe.Pointer(g)), rows, half) {
+	if isF32[T]() && gemmTileF32((*[14]uint64)(unsafe.Pointer(g)), rows, half) {
 		return
 	}
 	g.portable(rows)

@@ -94,9 +94,7 @@ func TestHalfRounding(t *testing.T) {
 		mid := float32((f16Value(h) + f16Value(h+1)) / 2)
 		x = append(x, mid, math.Nextafter32(mid, 0), math.Nextafter32(mid, 1e9))
 	}
-	for _, v := range []float32{65504, 65519.996, 65520, 65536, math.MaxFloat32, 0x1p-25, 0x1.000002p-25, 0x1p-14, 0x1.ffcp-15, 0x1.ffep-15} {
-		x = append(x, v)
-	}
+	x = append(x, 65504, 65519.996, 65520, 65536, math.MaxFloat32, 0x1p-25, 0x1.000002p-25, 0x1p-14, 0x1.ffcp-15, 0x1.ffep-15)
 	eachPath(t, func(t *testing.T) {
 		f, b := make([]uint16, len(x)), make([]uint16, len(x))
 		F32ToF16(f, x)

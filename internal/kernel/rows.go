@@ -93,6 +93,9 @@ func logSumExp[T Float](x []T) float64 {
 	return m + math.Log(sumExp(x, m))
 }
 
+// SumExp is Σ e^(x[i]-m), for m the largest x[i].
+func SumExp[T Float](x []T, m T) float64 { return sumExp(x, float64(m)) }
+
 // sumExp is Σ e^(x[i]-m), for m the largest x[i].
 func sumExp[T Float](x []T, m float64) float64 {
 	if isF32[T]() {

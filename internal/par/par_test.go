@@ -76,8 +76,8 @@ func TestNestedAndConcurrentRunInline(t *testing.T) {
 
 func TestPanicReachesTheCaller(t *testing.T) {
 	withThreads(t, 3)
+	const endless = 1 << 40 // chunks: if the others went on after the panic, the test would not end
 	for range 50 {
-		var ran atomic.Int64
 		func() {
 			defer func() {
 				p, ok := recover().(*Panic)
@@ -85,16 +85,12 @@ func TestPanicReachesTheCaller(t *testing.T) {
 					t.Fatalf("recovered %v", p)
 				}
 			}()
-			For(1_000_000, 1, func(lo, hi int) {
-				ran.Add(1)
+			For(endless, 1, func(lo, hi int) {
 				if lo == 10 {
 					panic(io.ErrShortWrite)
 				}
 			})
 		}()
-		if ran.Load() == 1_000_000 {
-			t.Error("the other chunks went on after the panic")
-		}
 	}
 	var n atomic.Int64
 	For(100, 1, func(lo, hi int) { n.Add(1) })

@@ -73,8 +73,8 @@ func (p *pool) run(n, grain, helpers int) {
 func (p *pool) chunks(number int) {
 	defer func() {
 		if v := recover(); v != nil {
+			p.next.Store(int64(p.n)) // first: writing down the stack takes its time
 			p.failed.CompareAndSwap(nil, recovered(v))
-			p.next.Store(int64(p.n))
 		}
 	}()
 	n, grain := p.n, p.grain

@@ -14,12 +14,11 @@ type ForecastChannelHead struct {
 	Gate  *Gate      `w:"fcm_gating_block"`
 	Out   *nn.Linear `w:"mlp"`
 
-	k        int // steps on either side
-	prepend  bool
-	skip     int // last steps of the past that are passed over
-	targets  []int
-	exog     []int
-	channels int
+	k       int // steps on either side
+	prepend bool
+	skip    int // last steps of the past that are passed over
+	targets []int
+	exog    []int
 }
 
 func newForecastChannelHead(c *Config) *ForecastChannelHead {

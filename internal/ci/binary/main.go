@@ -104,10 +104,16 @@ func parts(w io.Writer, program string) error {
 		}
 		return fmt.Errorf("go tool nm: %w", err)
 	}
-	sizes, err := sum(bytes.NewReader(out), info.Main.Path, modules)
+	f, err := elf.Open(program)
 	if err != nil {
 		return err
 	}
+	defer f.Close()
+	sizes, err := sum(bytes.NewReader(out), f.Sections, info.Main.Path, modules)
+	if err != nil {
+		return err
+	}
+	addSections(sizes, f.Sections)
 	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
 		return cmp.Or(cmp.Compare(sizes[b], sizes[a]), strings.Compare(a, b))
 	})
@@ -118,22 +124,46 @@ func parts(w io.Writer, program string) error {
 	return nil
 }
 
-// sum adds the sizes that `go tool nm -size` prints (address, size, kind, name) by owner.
-// Symbols without bytes in the file (kinds B and b: zeroed memory) are left out.
-func sum(nm io.Reader, main string, modules []string) (map[string]int64, error) {
+// addSections adds what has no symbols of its own: the tables that a stripped program keeps too.
+func addSections(sizes map[string]int64, sections []*elf.Section) {
+	for _, s := range sections {
+		switch s.Name {
+		case ".gopclntab":
+			sizes["(tables: functions and lines)"] = int64(s.Size) // their symbol covers the head only
+		case ".typelink", ".itablink":
+			sizes["(tables: strings, types)"] += int64(s.Size)
+		}
+	}
+}
+
+// zeroed says that an address has no bytes in the file: memory that begins as zeros.
+// nm's letters do not tell, it calls such symbols D.
+func zeroed(address uint64, sections []*elf.Section) bool {
+	return slices.ContainsFunc(sections, func(s *elf.Section) bool {
+		return s.Type == elf.SHT_NOBITS && address >= s.Addr && address-s.Addr < s.Size
+	})
+}
+
+// sum adds the sizes that `go tool nm -size` prints (address, size, kind, name) by owner,
+// without symbols that take no room in the file.
+func sum(nm io.Reader, sections []*elf.Section, main string, modules []string) (map[string]int64, error) {
 	sizes := map[string]int64{}
 	lines := bufio.NewScanner(nm)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
-		if len(f) < 4 || strings.EqualFold(f[2], "b") || strings.EqualFold(f[2], "u") {
+		if len(f) < 4 || strings.EqualFold(f[2], "u") { // undefined: no address
 			continue
+		}
+		address, err := strconv.ParseUint(f[0], 16, 64)
+		if err != nil {
+			return nil, fmt.Errorf("go tool nm: %q: %w", lines.Text(), err)
 		}
 		n, err := strconv.ParseInt(f[1], 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("go tool nm: %q: %w", lines.Text(), err)
 		}
-		if n > 0 {
+		if n > 0 && !zeroed(address, sections) {
 			sizes[owner(strings.Join(f[3:], " "), main, modules)] += n
 		}
 	}
@@ -151,6 +181,7 @@ func owner(symbol, main string, modules []string) string {
 		s = strings.TrimLeft(rest, ".*[]0123456789 ")
 		s = strings.TrimPrefix(s, "eq.")
 		s = strings.TrimPrefix(s, "hash.")
+		s = strings.TrimPrefix(s, "gcmask.")
 	} else if strings.HasPrefix(s, "go:itab.") {
 		s = strings.TrimLeft(strings.TrimPrefix(s, "go:itab."), "*")
 	} else if strings.HasPrefix(s, "go:") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/elf"
 	"os"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ func TestOwner(t *testing.T) {
 		"github.com/spf13/cobra.(*Command).Execute":          "github.com/spf13/cobra",
 		"charm.land/lipgloss/v2/table.New":                   "charm.land/lipgloss/v2",
 		"type:*github.com/spf13/cobra.Command":               "github.com/spf13/cobra",
+		"type:.gcmask.compress/flate.Writer":                 "(standard library)",
 		"type:.eq.github.com/spf13/cobra.Command":            "github.com/spf13/cobra",
 		"go:itab.*github.com/spf13/cobra.Command,fmt.String": "github.com/spf13/cobra",
 		"gopkg.in/yaml%2ev3.Unmarshal":                       "gopkg.in/yaml.v3",
@@ -37,10 +39,13 @@ func TestSum(t *testing.T) {
 	const nm = `  401000        100 T main.main
   402000         20 R runtime.x
   403000         30 R runtime.y
-  500000       4096 B runtime.zeroed
+  500000       4096 D runtime.zeroed
                   0 U extern
 `
-	got, err := sum(strings.NewReader(nm), ours, []string{ours})
+	got, err := sum(strings.NewReader(nm), []*elf.Section{
+		{SectionHeader: elf.SectionHeader{Type: elf.SHT_PROGBITS, Addr: 0x400000, Size: 0x10000}},
+		{SectionHeader: elf.SectionHeader{Type: elf.SHT_NOBITS, Addr: 0x500000, Size: 0x1000}},
+	}, ours, []string{ours})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,10 @@ func main() {
 			tile(false, r, v)
 		}
 	}
+	few(true)
+	few(false)
+	pack(true)
+	pack(false)
 	peak(true)
 	peak(false)
 	transpose()
@@ -52,6 +56,8 @@ const (
 	offMask
 	offAdd
 	offAlpha
+	offAhead
+	offAheadStep
 )
 
 func tile(wide bool, rows, vecs int) {
@@ -61,7 +67,7 @@ func tile(wide bool, rows, vecs int) {
 		name, bytes = fmt.Sprintf("gemmAVX512x%dx%d", rows, vecs*16), 64
 		vec = func() VecVirtual { return ZMM() }
 	}
-	TEXT(name, NOSPLIT, "func(t *[12]uint64)")
+	TEXT(name, NOSPLIT, "func(t *[14]uint64)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns.", name, rows, vecs*bytes/4))
 
@@ -71,7 +77,7 @@ func tile(wide bool, rows, vecs int) {
 		MOVQ(Mem{Base: t, Disp: off}, r)
 		return r
 	}
-	at, ars, acs, brs, c, crs, tiles := field(offA), field(offARS), field(offACS), field(offBRS), field(offC), field(offCRS), field(offTiles)
+	at, ars, acs, brs, c, crs := field(offA), field(offARS), field(offACS), field(offBRS), field(offC), field(offCRS)
 	ars3 := GP64()
 	if rows > 3 {
 		LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
@@ -97,7 +103,8 @@ func tile(wide bool, rows, vecs int) {
 		}
 		a = append(a, p)
 	}
-	b, k := field(offB), field(offK)
+	b, k, ahead := field(offB), field(offK), field(offAhead)
+	ADDQ(at, ahead)
 	acc := make([][]VecVirtual, rows)
 	for i := range acc {
 		for range vecs {
@@ -134,6 +141,8 @@ func tile(wide bool, rows, vecs int) {
 		bv = append(bv, z)
 	}
 	ADDQ(brs, b)
+	PREFETCHT0(Mem{Base: ahead})
+	ADDQ(Mem{Base: t, Disp: offAheadStep}, ahead)
 	for i := range rows {
 		m := Mem{Base: a[i/4]}
 		switch i % 4 {
@@ -199,7 +208,7 @@ func tile(wide bool, rows, vecs int) {
 		LEAQ(Mem{Base: at, Index: ars, Scale: uint8(step)}, at)
 		i -= step
 	}
-	DECQ(tiles)
+	DECQ(Mem{Base: t, Disp: offTiles})
 	JNZ(LabelRef("tile"))
 	VZEROUPPER()
 	RET()

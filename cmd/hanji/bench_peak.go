@@ -1,3 +1,0 @@
-package main
-
-func benchPeak(o benchOptions) error { return usagef("bench peak is not built yet") }

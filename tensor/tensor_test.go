@@ -1,0 +1,288 @@
+package tensor_test
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hanji-ml/hanji/grad"
+	"github.com/hanji-ml/hanji/internal/golden"
+	"github.com/hanji-ml/hanji/internal/par"
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/patchtst"
+	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/optim"
+	"github.com/hanji-ml/hanji/tensor"
+)
+
+// training draws dropout, and always the same.
+var training = tensor.Options{Grad: true, Train: true, Seed: 3}
+
+// Each op's gradient against central differences in float64.
+func TestOps(t *testing.T) {
+	cases, params := opCases(tensor.F64)
+	for name, f := range cases {
+		t.Run(name, func(t *testing.T) {
+			loss := func(c *tensor.Ctx) T { return weigh(f(c)) }
+			if err := grad.Check(loss, grad.Options{Ctx: training}, params...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// run gives an op's loss and the gradients of all parameters, nil where there is none.
+func run(f opCase, params []T) (all [][]float64) {
+	ctx := tensor.New(training)
+	defer ctx.Close()
+	for _, p := range params {
+		p.ZeroGrad()
+	}
+	loss := weigh(f(ctx))
+	all = append(all, loss.ReadF64())
+	loss.Backward()
+	for _, p := range params {
+		var g []float64
+		if p.Grad() != nil {
+			g = p.Grad().ReadF64()
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// Each op in float32 on every path against float64, whose gradients TestOps holds to be right.
+func TestOpsF32(t *testing.T) {
+	want := map[string][][]float64{}
+	wide, wideParams := opCases(tensor.F64)
+	for name, f := range wide {
+		want[name] = run(f, wideParams)
+	}
+	golden.Paths(t, func(t *testing.T) {
+		cases, params := opCases(tensor.F32)
+		for name, f := range cases {
+			for i, g := range run(f, params) {
+				if len(g) != len(want[name][i]) {
+					t.Errorf("%s: result %d has %d elements, want %d", name, i, len(g), len(want[name][i]))
+					continue
+				}
+				for j, v := range g {
+					w := want[name][i][j]
+					// 2⁻²⁴ for each of some hundred roundings, relative to the largest terms of the sums, which are below 10
+					if !(math.Abs(v-w) <= 3e-5*math.Max(10, math.Abs(w))) {
+						t.Errorf("%s: result %d element %d: %v in float32, %v in float64", name, i, j, v, w)
+						break
+					}
+				}
+			}
+		}
+	})
+}
+
+// net is a small model with most kinds of layers, and its training step.
+type net struct {
+	Conv  *nn.Conv1d
+	Norm  *nn.BatchNorm
+	Attn  *nn.Attention
+	Layer *nn.LayerNorm
+	Fc1   *nn.Linear
+	Fc2   *nn.Linear
+	Drop  *nn.Dropout
+}
+
+func newNet() *net {
+	m := &net{nn.NewConv1d(3, 8, 3, true, tensor.ConvOptions{Padding: 1}), nn.NewBatchNorm(8), nn.NewAttention(8, 2), nn.NewLayerNorm(8, 0),
+		nn.NewLinear(8, 16, true), nn.NewLinear(16, 3, true), nn.NewDropout(0.1)}
+	nn.Name(m)
+	nn.Init(m, 1)
+	return m
+}
+
+func (m *net) loss(x, y T) T {
+	h := m.Norm.Forward(m.Conv.Forward(x.Transpose(1, 2)).Transpose(1, 2)) // [B, T, 3] → [B, T, 8]
+	a, _ := m.Attn.Forward(m.Layer.Forward(h), tensor.AttentionOptions{Causal: true})
+	h = m.Drop.Add(h, a)
+	return nn.Huber(nn.MLP(h, m.Fc1, m.Fc2, tensor.ActGELU, m.Drop), y, 1)
+}
+
+// steps trains a new net and gives all its parameters afterwards.
+func steps(t *testing.T, n int) (all []float32) {
+	m := newNet()
+	opt, err := optim.New(optim.Options{Name: "adamw", LR: 1e-2}, nn.Trainable(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opt.Close()
+	ctx := tensor.New(training)
+	defer ctx.Close()
+	for i := range n {
+		ctx.Next(uint64(i))
+		x := ctx.Normal(1, tensor.F32, 16, 33, 3)
+		m.loss(x, x.Detach().Square()).Backward()
+		optim.ClipNorm(opt.Params(), 1)
+		opt.Step(optim.Rate{LR: 1e-2})
+		opt.ZeroGrad()
+	}
+	for _, p := range nn.Walk(m) {
+		if p.Tensor.DType().Float() {
+			all = append(all, p.Tensor.Read()...)
+		}
+	}
+	return all
+}
+
+// No op reaches storage but through the table of primitives, so that another device can stand behind it.
+func TestNoHostAccess(t *testing.T) {
+	cases, params := opCases(tensor.F32)
+	defer tensor.Guard()()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the guard does not see an access")
+			}
+		}()
+		tensor.Touch(params[0])
+	}()
+	for name, f := range cases {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("%s: %v", name, r)
+				}
+			}()
+			run(f, params)
+		}()
+	}
+	steps(t, 2)
+}
+
+// Every op writes all of its result: with new memory full of NaN it gives the same bits.
+func TestNothingUnwritten(t *testing.T) {
+	for _, dt := range []tensor.DType{tensor.F32, tensor.F64} {
+		cases, params := opCases(dt)
+		for name, f := range cases {
+			want := run(f, params)
+			restore := tensor.FillNew()
+			got := run(f, params)
+			restore()
+			for i := range want {
+				if !slices.Equal(got[i], want[i]) { // a NaN is unequal, too
+					t.Errorf("%s %v: result %d is %v on memory full of NaN, %v otherwise", name, dt, i, got[i], want[i])
+				}
+			}
+		}
+	}
+	want := steps(t, 2)
+	defer tensor.FillNew()()
+	if got := steps(t, 2); !slices.Equal(got, want) {
+		t.Error("a training step depends on what new memory held")
+	}
+}
+
+func TestThreadsSameBits(t *testing.T) {
+	defer par.SetThreads(0)
+	par.SetThreads(1)
+	want, wide := steps(t, 3), stepPatchTST(t, 2)
+	par.SetThreads(2)
+	if got := steps(t, 3); !slices.Equal(got, want) {
+		t.Error("two threads give other bits than one")
+	}
+	if got := stepPatchTST(t, 2); !slices.Equal(got, wide) {
+		t.Error("two threads give other bits than one for PatchTST")
+	}
+}
+
+func TestStale(t *testing.T) {
+	mustFail := func(what string, f func()) {
+		t.Helper()
+		defer func() {
+			err, _ := recover().(error)
+			var e *tensor.Error
+			if !errors.As(err, &e) || !strings.Contains(e.Error(), "f32[2 3]") || !strings.Contains(e.Error(), "scope ended") || e.Op == "" {
+				t.Errorf("%s: %v", what, err)
+			}
+		}()
+		f()
+	}
+	ctx := tensor.New(tensor.Options{})
+	x := ctx.Zeros(tensor.F32, 2, 3)
+	kept := x.Keep()
+	ctx.Next(1)
+	mustFail("Exp after Next", func() { x.Exp() })
+	mustFail("Read after Next", func() { x.Read() })
+	mustFail("as second operand", func() { ctx.Zeros(tensor.F32, 2, 3).Add(x) })
+	mustFail("view", func() { x.Reshape(6) })
+	y := ctx.Zeros(tensor.F32, 2, 3)
+	ctx.Close()
+	mustFail("after Close", func() { y.Sum() })
+	ctx.Close() // twice is fine
+	if len(kept.Read()) != 6 {
+		t.Error("a kept tensor is gone")
+	}
+	var err error
+	func() {
+		defer tensor.Recover(&err)
+		kept.Set(y)
+	}()
+	if err == nil || !strings.Contains(err.Error(), "set") {
+		t.Errorf("Recover gives %v", err)
+	}
+}
+
+// patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 16.
+func patchStep(t testing.TB) (m *patchtst.Model, step func(i int)) {
+	c := patchtst.DefaultConfig()
+	c.NumInputChannels, c.ContextLength, c.PredictionLength, c.PatchLength, c.PatchStride = 7, 96, 24, 16, 8
+	c.PathDropout, c.FFDropout = 0.2, 0.2
+	m = patchtst.New(c)
+	m.Init(0)
+	opt, err := optim.New(optim.Options{Name: "adam", LR: 1e-4}, nn.Trainable(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := tensor.New(training)
+	t.Cleanup(func() { ctx.Close(); opt.Close() })
+	x, y := ctx.Normal(1, tensor.F32, 16, 96, 7).Keep(), ctx.Normal(2, tensor.F32, 16, 24, 7).Keep()
+	return m, func(i int) {
+		ctx.Next(uint64(i))
+		m.Loss(ctx, model.Window{Past: ctx.Use(x)}, y, nil).Backward()
+		optim.ClipNorm(opt.Params(), 1)
+		opt.Step(optim.Rate{LR: 1e-4})
+		opt.ZeroGrad()
+	}
+}
+
+func stepPatchTST(t *testing.T, n int) (all []float32) {
+	m, step := patchStep(t)
+	for i := range n {
+		step(i)
+	}
+	for _, p := range nn.Trainable(m) {
+		all = append(all, p.Tensor.Read()...)
+	}
+	return all
+}
+
+// A training step takes its memory from the scope, not from the garbage collector. 64 KiB is what small slices of shapes and
+// closures may cost; activations of this model take 10 MB.
+func TestStepAllocations(t *testing.T) {
+	_, step := patchStep(t)
+	for i := range 3 {
+		step(i)
+	}
+	best := uint64(math.MaxUint64) // other tests' goroutines and pools refilled after a collection count too
+	for i := range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		step(3 + i)
+		runtime.ReadMemStats(&after)
+		best = min(best, after.TotalAlloc-before.TotalAlloc)
+	}
+	t.Logf("%d bytes a step", best)
+	if best > 64<<10 {
+		t.Errorf("a training step allocates %d bytes, want at most 64 KiB", best)
+	}
+}
