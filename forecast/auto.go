@@ -124,7 +124,7 @@ func (a *auto) score(ctx context.Context, all []*candidate, y []float64, m, h in
 // why says in words what the backtest said.
 func why(best *candidate, all []*candidate, windows, n int) string {
 	if windows == 0 {
-		return fmt.Sprintf("%d points or no change among them: nothing to choose by", n)
+		return fmt.Sprintf("%d points that give no backtest to choose by (too few, or without surprise)", n)
 	}
 	var others []string
 	for _, c := range all {

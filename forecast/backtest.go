@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -11,13 +12,31 @@ import (
 	"github.com/hanji-ml/hanji/table"
 )
 
-// Score is how one model did in a backtest.
+// Score is how one model did in a backtest; NaN (null in JSON) where nothing could be scored, such as MASE where the
+// history never changes.
 type Score struct {
-	Model    string  `json:"model"`
-	MASE     float64 `json:"mase"`     // mean over series and windows, scaled by the history before each origin; those without a scale are left out
-	SMAPE    float64 `json:"smape"`    // mean over series and windows, 0 to 200 (M4)
-	WQL      float64 `json:"wql"`      // weighted quantile loss of all levels, pooled over series and windows
-	Coverage float64 `json:"coverage"` // share of values between the lowest and the highest quantile
+	Model    string
+	MASE     float64 // mean over series and windows, scaled by the history before each origin; those without a scale are left out
+	SMAPE    float64 // mean over series and windows, 0 to 200 (M4)
+	WQL      float64 // weighted quantile loss of all levels, pooled over series and windows
+	Coverage float64 // share of values between the lowest and the highest quantile
+}
+
+// MarshalJSON writes NaN, which JSON has not, as null.
+func (s Score) MarshalJSON() ([]byte, error) {
+	number := func(v float64) any {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return v
+	}
+	return json.Marshal(struct {
+		Model    string `json:"model"`
+		MASE     any    `json:"mase"`
+		SMAPE    any    `json:"smape"`
+		WQL      any    `json:"wql"`
+		Coverage any    `json:"coverage"`
+	}{s.Model, number(s.MASE), number(s.SMAPE), number(s.WQL), number(s.Coverage)})
 }
 
 // BacktestResult compares models on the past.

@@ -18,7 +18,8 @@ const Auto = "auto"
 
 // Options of [Run] and [Backtest]. The zero value works.
 type Options struct {
-	// Horizon is the number of steps to forecast. Default (0): what the file asks for (.tsf), else [DefaultHorizon].
+	// Horizon is the number of steps to forecast. Default (0): what the file asks for (.tsf), else as far as future
+	// covariates are known, else [DefaultHorizon].
 	Horizon int
 	// Freq replaces the frequency of every series. Default (zero): the panel's.
 	Freq series.Freq
@@ -189,6 +190,21 @@ type job struct {
 	notes   []string
 }
 
+// ahead is the number of steps for which every future covariate is known.
+func ahead(s *series.Series) int {
+	n := 0
+	for i, c := range s.Future {
+		k := len(c.Values)
+		for k > len(s.Y) && math.IsNaN(c.Values[k-1]) {
+			k--
+		}
+		if k -= len(s.Y); i == 0 || k < n {
+			n = k
+		}
+	}
+	return min(n, maxHorizon)
+}
+
 func (o *Options) job(s *series.Series) *job {
 	j := &job{s: s, freq: s.Freq, season: o.Season, horizon: o.Horizon, history: o.History, fill: series.FillSeasonal}
 	if o.Freq != (series.Freq{}) {
@@ -199,6 +215,9 @@ func (o *Options) job(s *series.Series) *job {
 	}
 	if j.horizon == 0 {
 		j.horizon = min(s.Horizon, maxHorizon)
+	}
+	if n := ahead(s); j.horizon <= 0 && n > 0 {
+		j.horizon = n
 	}
 	if j.horizon <= 0 {
 		j.horizon = DefaultHorizon(j.season, len(s.Y))

@@ -185,6 +185,9 @@ func TestFutureCovariates(t *testing.T) {
 	if r := run(t, p, Options{Horizon: 2}); len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "not used") {
 		t.Errorf("notes %q", r.Notes)
 	}
+	if r := run(t, p, Options{Model: "naive"}); len(r.Series[0].Mean) != 2 {
+		t.Errorf("%d steps, the price is known for 2", len(r.Series[0].Mean))
+	}
 	_, err := Run(t.Context(), p, Options{Horizon: 3})
 	if err == nil || !strings.Contains(err.Error(), `s0" at 2023-07-01 (price)`) {
 		t.Errorf("%v: want series and date of the missing row", err)

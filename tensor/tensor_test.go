@@ -300,7 +300,7 @@ func TestStepAllocations(t *testing.T) {
 		best = min(best, after.TotalAlloc-before.TotalAlloc)
 	}
 	t.Logf("%d bytes a step", best)
-	if best > 64<<10 {
+	if best > 64<<10 && !raceDetector {
 		t.Errorf("a training step allocates %d bytes, want at most 64 KiB", best)
 	}
 }

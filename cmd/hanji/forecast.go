@@ -56,7 +56,7 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 		RunE: func(cmd *cobra.Command, args []string) error { return oneLine(o.run(cmd, g, args[0])) },
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.job.Horizon, "horizon", 0, "steps ahead (default the file's, else two seasons, at most a third of the series)")
+	f.IntVar(&o.job.Horizon, "horizon", 0, "steps ahead (default the file's, else as far as --future-covariates reach, else two seasons, at most a third of the series)")
 	f.StringVar(&o.freq, "freq", "", "distance of the time stamps: h, D, W, MS, QE, 15min, … (default found)")
 	f.IntVar(&o.job.Season, "season", 0, "steps in a season (default the frequency's: 24 for h, 7 for D, 12 for MS)")
 	f.StringVar(&o.read.TimeCol, "time-col", "", "column of time stamps (default found)")
@@ -102,6 +102,7 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 	o.job.Progress = func(done, _ int) { bar.Set(done) }
 	if o.backtest {
 		r, err := forecast.Backtest(cmd.Context(), p, o.job)
+		bar.Done()
 		if err != nil {
 			return err
 		}
@@ -111,6 +112,7 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 		return o.writeScores(cmd.OutOrStdout(), r)
 	}
 	r, err := forecast.Run(cmd.Context(), p, o.job)
+	bar.Done()
 	if err != nil {
 		return err
 	}

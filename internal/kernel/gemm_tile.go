@@ -126,7 +126,10 @@ func (g *gemmTile[T]) portable(rows int) {
 	brs, acs := g.brs/size, g.acs/size
 	a, c := g.a, g.c
 	b := unsafe.Slice((*T)(g.b), (g.k-1)*brs+4)
-	for range g.tiles {
+	for t := range g.tiles {
+		if t > 0 { // never a pointer beyond the last tile, which may lie outside the slice
+			a, c = unsafe.Add(a, rows*g.ars), unsafe.Add(c, rows*g.crs)
+		}
 		a0 := unsafe.Slice((*T)(a), (g.k-1)*acs+1)
 		a1 := a0
 		if rows == 2 {
@@ -152,7 +155,6 @@ func (g *gemmTile[T]) portable(rows int) {
 		if rows == 2 {
 			g.store(unsafe.Add(c, g.crs), s10, s11, s12, s13)
 		}
-		a, c = unsafe.Add(a, rows*g.ars), unsafe.Add(c, rows*g.crs)
 	}
 }
 
