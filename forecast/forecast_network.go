@@ -40,8 +40,16 @@ func (n *network) predict(ctx context.Context, y []float64, m, h int) (predictio
 	return all[0], nil
 }
 
+// seasonal is a model that wants to know the season, as Short.
+type seasonal interface {
+	WithSeason(m int) model.Forecaster
+}
+
 // predictAll forecasts every target of a window, with quantiles.
 func (n *network) predictAll(ctx context.Context, w window, m, h int) ([]prediction, error) {
+	if s, ok := n.model.(seasonal); ok {
+		n = &network{s.WithSeason(m), n.name(), n.freq}
+	}
 	p, err := n.ahead(ctx, []window{w}, h)
 	if err != nil {
 		return nil, err

@@ -176,6 +176,27 @@ func TestNetworkWrong(t *testing.T) {
 	}
 }
 
+type fakeSeasonal struct {
+	fake
+	told *[]int
+}
+
+func (f fakeSeasonal) WithSeason(m int) model.Forecaster {
+	*f.told = append(*f.told, m)
+	return f.fake
+}
+
+// A model that asks for the season is told that of the series.
+func TestNetworkSeason(t *testing.T) {
+	var told []int
+	f := fakeSeasonal{fake{spec: model.Spec{Family: "fake", Context: 16, Horizon: 3}}, &told}
+	run(t, monthly(1, 30), Options{Forecaster: f, Horizon: 3})
+	run(t, monthly(1, 30), Options{Forecaster: f, Horizon: 3, Season: 4})
+	if !slices.Equal(told, []int{12, 4}) {
+		t.Errorf("told %v, want 12 and 4", told)
+	}
+}
+
 // The embedded model is a candidate from 24 points on, alone and in the mean.
 func TestEmbedded(t *testing.T) {
 	f := fake{spec: model.Spec{Family: "fake", Context: 16, Horizon: 6}}

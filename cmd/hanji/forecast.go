@@ -71,8 +71,8 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.StringVar(&o.job.Fill, "fill", "", "how missing values are filled: linear, forward, seasonal, zero or mean (default seasonal)")
 	f.StringVar(&o.model, "model", "", "one of "+strings.Join(forecast.Models(), ", ")+", or a checkpoint folder or file (default auto)")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the checkpoint's configuration, as stride=4 (repeatable)")
-	f.Float64SliceVar(&o.job.Quantiles, "quantiles", nil, "quantiles to give (default 0.1,0.5,0.9)")
-	f.Float64SliceVar(&o.job.Levels, "level", nil, "central intervals to give: 0.8 is the quantiles 0.1 and 0.9")
+	f.Float64SliceVar(&o.job.Quantiles, "quantiles", nil, "`list` of quantiles to give (default 0.1,0.5,0.9)")
+	f.Float64SliceVar(&o.job.Levels, "level", nil, "`list` of central intervals to give: 0.8 is the quantiles 0.1 and 0.9")
 	f.BoolVar(&o.job.NonNeg, "nonneg", false, "no forecast below zero")
 	f.IntVar(&o.job.History, "history", 0, "last steps that a classical method is fitted on (default 500, or ten seasons)")
 	f.BoolVar(&o.backtest, "backtest", false, "measure the models on the past instead of forecasting")
@@ -82,6 +82,9 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.StringVar(&o.plot, "plot", "", "picture of one series: term, or a file .png or .svg")
 	f.StringVar(&o.plotSeries, "plot-series", "", "id of the series to draw (default the first)")
 	f.BoolVar(&o.asJSON, "json", false, "one JSON object on standard output, with models and reasons")
+	for _, name := range []string{"quantiles", "level"} {
+		f.Lookup(name).DefValue = "" // pflag would print []
+	}
 	return cmd
 }
 
