@@ -14,7 +14,7 @@ import (
 
 // UnivariateOptions of Univariate.
 type UnivariateOptions struct {
-	Season int // steps of a season, for the denominator of MASE and for models that ask; 0: that of the series' frequency
+	Season int // steps of a season, for the denominator of MASE and for models that ask; 0: that of the series' frequency, an error where it has none
 	Batch  int // series forecast at once [256]
 }
 
@@ -43,6 +43,9 @@ func Univariate(ctx context.Context, m model.Forecaster, p *series.Panel, o Univ
 	for i := range p.Series {
 		s := &p.Series[i]
 		season := o.Season
+		if season == 0 && s.Freq == (series.Freq{}) {
+			return res, fmt.Errorf("eval: series %q has numbered steps and no frequency; give the season (12 for monthly data)", s.ID)
+		}
 		if season == 0 {
 			season = s.Freq.Season()
 		}

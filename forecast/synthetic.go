@@ -46,6 +46,29 @@ func (r SyntheticRecipe) withDefaults() SyntheticRecipe {
 	return r
 }
 
+// validate reports every value that cannot be.
+func (r SyntheticRecipe) validate(context int) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("forecast: recipe: data.synthetic: "+format, args...))
+	}
+	if r.Steps < 1 || r.Validation < 1 {
+		bad("steps_per_epoch %d and validation %d must be positive", r.Steps, r.Validation)
+	}
+	if r.Shortest < 1 || r.Shortest > context {
+		bad("shortest %d must lie between 1 and the model's context of %d", r.Shortest, context)
+	}
+	for _, v := range []struct {
+		name  string
+		share float64
+	}{{"full", r.Full}, {"gaps", r.Gaps}, {"unknown", r.Unknown}} {
+		if !(v.share >= 0 && v.share <= 1) {
+			bad("%s %g is a share, between 0 and 1", v.name, v.share)
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // SyntheticTask trains a forecaster of one channel on series made by package synth; it implements train.Task. A batch is
 // a function of Seed, epoch and step.
 type SyntheticTask struct {
@@ -190,6 +213,9 @@ func (r Recipe) runSynthetic(ctx context.Context, b Builder, o RunOptions) (res 
 		}
 		if c := m.Spec().Channels; c > 1 {
 			return res, fmt.Errorf("forecast: recipe: synthetic series have one channel, the model wants %d", c)
+		}
+		if err := r.Data.Synthetic.withDefaults().validate(m.Spec().Context); err != nil {
+			return res, err
 		}
 		t := &SyntheticTask{Model: m, Data: *r.Data.Synthetic, Batch: r.Batch, Seed: opts.Seed}
 		if t.Batch == 0 {
