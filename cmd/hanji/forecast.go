@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hanji-ml/hanji/forecast"
+	"github.com/hanji-ml/hanji/forecast/embedded"
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/internal/progress"
 	"github.com/hanji-ml/hanji/model/all"
@@ -125,6 +126,24 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 	return o.write(cmd, p, r)
 }
 
+// useEmbedded hands the built-in network to the job: as the model where it is asked for by name, else as one that auto
+// may choose and --backtest measures.
+func (o *forecastFlags) useEmbedded() error {
+	if o.model != "" && o.model != forecast.Auto && o.model != "embedded" && !o.backtest {
+		return nil
+	}
+	f, err := embedded.New()
+	if err != nil {
+		return err
+	}
+	if o.model == "embedded" {
+		o.job.Forecaster = f
+	} else {
+		o.job.Embedded = f
+	}
+	return nil
+}
+
 // endings are those table.WriteFile knows: a wrong one is found before the work, not after.
 var endings = regexp.MustCompile(`(?i)\.(csv|txt|tsv|json|jsonl|ndjson|parquet|pq)(\.gz|\.zst)?$`)
 
@@ -181,6 +200,9 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 	if o.out != "" && o.asJSON {
 		return usagef("--json writes to standard output; give -o FILE.json or --json")
 	}
+	if err := o.useEmbedded(); err != nil {
+		return err
+	}
 	if slices.Contains(forecast.Models(), o.model) || o.model == "" {
 		o.job.Model = o.model
 		if len(o.set) > 0 {
@@ -190,7 +212,7 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 	if err := o.job.Validate(); err != nil {
 		return &usageError{err}
 	}
-	if o.job.Model != "" || o.model == "" {
+	if o.job.Model != "" || o.model == "" || o.job.Forecaster != nil {
 		return nil
 	}
 	if _, err := os.Stat(o.model); errors.Is(err, os.ErrNotExist) {
