@@ -26,8 +26,9 @@ func Pinball(pred, target *tensor.Tensor, tau float64) *tensor.Tensor {
 	return e.MulS(tau).Max(e.MulS(tau - 1)).Mean()
 }
 
-// MaskedMean is the mean of the elements where mask is 1, of all of them where it is nil. The mask is 0 or 1 and has
-// x's shape. With nothing to count it is 0.
+// MaskedMean is the mean of the elements weighted by mask, which has x's shape and no negative element: with zeros and
+// ones, the mean of what is marked. A nil mask counts everything; a mask of zeros gives 0 (the sum of weights is taken as at
+// least 1, so weights that add up to less shrink the result).
 func MaskedMean(x, mask *tensor.Tensor) *tensor.Tensor {
 	if mask == nil {
 		return x.Mean()
