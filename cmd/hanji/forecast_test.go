@@ -48,12 +48,15 @@ func TestForecastBadFiles(t *testing.T) {
 	write("cut.safetensors", whole[:len(whole)/3])
 	var pth bytes.Buffer
 	z := zip.NewWriter(&pth)
-	for name, content := range map[string][]byte{"archive/data.pkl": osSystemPickle("touch ran"), "archive/version": []byte("3\n")} {
-		w, err := z.Create(name)
+	for _, record := range []struct {
+		name    string
+		content []byte
+	}{{"archive/data.pkl", osSystemPickle("touch ran")}, {"archive/version", []byte("3\n")}} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: record.name, Method: zip.Store}) // as torch does
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write(content); err != nil {
+		if _, err := w.Write(record.content); err != nil {
 			t.Fatal(err)
 		}
 	}
