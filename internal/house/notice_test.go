@@ -19,7 +19,7 @@ func TestNotice(t *testing.T) {
 	for _, goos := range []string{"linux", "windows", "darwin"} {
 		cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/...", "./plot")
 		cmd.Dir = root(t)
-		cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+		cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0", "GOFLAGS=") // go test's own flags, such as -json, are not go list's
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("go list for %s: %v", goos, err)
