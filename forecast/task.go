@@ -15,7 +15,6 @@ type Task struct {
 	Train, Val *Windows // Val nil: no validation
 	Batch      int      // windows a batch; the last, smaller batch of an epoch is left out, as the references do
 	Seed       uint64   // of the order of windows
-	Univariate bool     // every channel is a series of its own: C windows of one channel each
 
 	epoch int // whose order is cached below
 	order []int

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
 )
 
@@ -73,9 +72,6 @@ func (c Checkpoint) ModelType() string {
 	s, _ := c.Config["model_type"].(string)
 	return s
 }
-
-// Params lists a model's parameters for an optimiser.
-func Params(m Forecaster) []nn.Param { return nn.Walk(m) }
 
 // OverrideJSON sets keys of a JSON object: values are JSON, or else text. A key that the object does not have yet is
 // refused, so that a misspelt one is noticed.
