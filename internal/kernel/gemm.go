@@ -19,12 +19,13 @@ func (m Mat[T]) T() Mat[T] { return Mat[T]{m.Data, m.CS, m.RS} }
 func (m Mat[T]) last(rows, cols int) int { return (rows-1)*m.RS + (cols-1)*m.CS + 1 }
 
 // Epilogue is what happens to a product A·B before it is stored: the zero value stores it.
-// With everything set, C = Residual + Act(Alpha·A·B + C + Bias).
+// With everything set, C = Residual + Act(Alpha·A·B + C + Bias + RowBias).
 type Epilogue[T Float] struct {
 	Accumulate bool // add to what C holds; otherwise C is only written, and may hold NaN
 	Alpha      T    // factor of the product; 0 means 1
 	Bias       []T  // one per column, or nil
-	Act        Act  // applied after Bias
+	RowBias    []T  // one per row, or nil
+	Act        Act  // applied after the biases
 	Residual   []T  // m rows of n, LDR apart, or nil; may be C itself only if it has C's stride
 	LDR        int
 }
@@ -37,7 +38,9 @@ func (e *Epilogue[T]) alpha() T {
 }
 
 // rowwise reports whether anything is left to do once the product is in C.
-func (e *Epilogue[T]) rowwise() bool { return e.Bias != nil || e.Act != None || e.Residual != nil }
+func (e *Epilogue[T]) rowwise() bool {
+	return e.Bias != nil || e.RowBias != nil || e.Act != None || e.Residual != nil
+}
 
 // Gemm computes C = A·B for A [m, k], B [k, n] and C [m, n] with rows ldc apart, followed by ep:
 //
@@ -81,6 +84,9 @@ func check[T Float](m, n, k int, a, b *Mat[T], c []T, ldc int, ep *Epilogue[T]) 
 	need(len(c), (m-1)*ldc+n, "C")
 	if ep.Bias != nil {
 		need(len(ep.Bias), n, "Bias")
+	}
+	if ep.RowBias != nil {
+		need(len(ep.RowBias), m, "RowBias")
 	}
 	if ep.Residual != nil {
 		need(len(ep.Residual), (m-1)*ep.LDR+n, "Residual")

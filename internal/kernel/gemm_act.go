@@ -22,6 +22,9 @@ func (e *Epilogue[T]) finish(row []T, i, j int) {
 	if e.Bias != nil {
 		Add(row, row, e.Bias[j:j+len(row)])
 	}
+	if e.RowBias != nil {
+		AddS(row, row, e.RowBias[i])
+	}
 	applyAct(e.Act, row)
 	if e.Residual != nil {
 		at := i*e.LDR + j
@@ -34,6 +37,12 @@ func (e *Epilogue[T]) finish(row []T, i, j int) {
 func (e *Epilogue[T]) finishBlock(block []T, i, n int) {
 	if e.Bias != nil {
 		addRows(block, e.Bias[:n])
+	}
+	if e.RowBias != nil {
+		for r := range len(block) / n {
+			row := block[r*n : (r+1)*n]
+			AddS(row, row, e.RowBias[i+r])
+		}
 	}
 	applyAct(e.Act, block)
 	if e.Residual != nil {

@@ -6,7 +6,7 @@ import "github.com/hanji-ml/hanji/internal/cpu"
 
 // gemmTileF32 runs the tile of the given height; half takes the one of half the width.
 // False means that there is none and nothing was done.
-func gemmTileF32(t *[14]uint64, rows int, half bool) bool {
+func gemmTileF32(t *[16]uint64, rows int, half bool) bool {
 	if cpu.X86.AVX512 {
 		if half {
 			tileAVX512Half(t, rows)
@@ -25,7 +25,7 @@ func gemmTileF32(t *[14]uint64, rows int, half bool) bool {
 	return false
 }
 
-func tileAVX512(t *[14]uint64, rows int) {
+func tileAVX512(t *[16]uint64, rows int) {
 	switch rows {
 	case 12:
 		gemmAVX512x12x32(t)
@@ -40,7 +40,7 @@ func tileAVX512(t *[14]uint64, rows int) {
 	}
 }
 
-func tileAVX512Half(t *[14]uint64, rows int) {
+func tileAVX512Half(t *[16]uint64, rows int) {
 	switch rows {
 	case 12:
 		gemmAVX512x12x16(t)
@@ -55,7 +55,7 @@ func tileAVX512Half(t *[14]uint64, rows int) {
 	}
 }
 
-func tileAVX2(t *[14]uint64, rows int) {
+func tileAVX2(t *[16]uint64, rows int) {
 	switch rows {
 	case 6:
 		gemmAVX2x6x16(t)
@@ -68,7 +68,7 @@ func tileAVX2(t *[14]uint64, rows int) {
 	}
 }
 
-func tileAVX2Half(t *[14]uint64, rows int) {
+func tileAVX2Half(t *[16]uint64, rows int) {
 	switch rows {
 	case 6:
 		gemmAVX2x6x8(t)

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func gemmAVX512x12x16(t *[14]uint64)
+// func gemmAVX512x12x16(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x12x16(SB), NOSPLIT, $8-8
 	MOVQ  t+0(FP), AX
@@ -100,8 +100,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z12
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z12, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	ADDQ         R8, DI
@@ -177,6 +181,101 @@ add:
 	VFMADD213PS (DI), Z12, K1, Z11
 	VMOVUPS     Z11, K1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z13
+	VFMADD213PS Z13, Z12, Z0
+	VMOVUPS     Z0, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z1
+	VMOVUPS     Z1, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z2
+	VMOVUPS     Z2, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z3
+	VMOVUPS     Z3, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z4
+	VMOVUPS     Z4, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z5
+	VMOVUPS     Z5, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z6
+	VMOVUPS     Z6, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z7
+	VMOVUPS     Z7, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z8
+	VMOVUPS     Z8, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z9
+	VMOVUPS     Z9, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z10
+	VMOVUPS     Z10, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z13, Z12, Z11
+	VMOVUPS     Z11, K1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z13
+	VFMADD213PS  Z13, Z12, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z13
+	VFMADD213PS  Z13, Z12, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z13
+	VFMADD213PS  Z13, Z12, Z2
+	VMOVUPS      Z2, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z13
+	VFMADD213PS  Z13, Z12, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Z13
+	VFMADD213PS  Z13, Z12, Z4
+	VMOVUPS      Z4, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Z13
+	VFMADD213PS  Z13, Z12, Z5
+	VMOVUPS      Z5, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 24(R10), Z13
+	VFMADD213PS  Z13, Z12, Z6
+	VMOVUPS      Z6, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 28(R10), Z13
+	VFMADD213PS  Z13, Z12, Z7
+	VMOVUPS      Z7, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 32(R10), Z13
+	VFMADD213PS  Z13, Z12, Z8
+	VMOVUPS      Z8, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 36(R10), Z13
+	VFMADD213PS  Z13, Z12, Z9
+	VMOVUPS      Z9, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 40(R10), Z13
+	VFMADD213PS  Z13, Z12, Z10
+	VMOVUPS      Z10, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 44(R10), Z13
+	VFMADD213PS  Z13, Z12, Z11
+	VMOVUPS      Z11, K1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x30, 120(AX)
 
 next:
 	LEAQ (CX)(DX*8), CX
@@ -186,7 +285,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x8x16(t *[14]uint64)
+// func gemmAVX512x8x16(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x8x16(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -260,8 +359,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z8
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z8, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	ADDQ         R8, DI
@@ -313,6 +416,73 @@ add:
 	VFMADD213PS (DI), Z8, K1, Z7
 	VMOVUPS     Z7, K1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z9
+	VFMADD213PS Z9, Z8, Z0
+	VMOVUPS     Z0, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z1
+	VMOVUPS     Z1, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z2
+	VMOVUPS     Z2, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z3
+	VMOVUPS     Z3, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z4
+	VMOVUPS     Z4, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z5
+	VMOVUPS     Z5, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z6
+	VMOVUPS     Z6, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z7
+	VMOVUPS     Z7, K1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z9
+	VFMADD213PS  Z9, Z8, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z9
+	VFMADD213PS  Z9, Z8, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z9
+	VFMADD213PS  Z9, Z8, Z2
+	VMOVUPS      Z2, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z9
+	VFMADD213PS  Z9, Z8, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Z9
+	VFMADD213PS  Z9, Z8, Z4
+	VMOVUPS      Z4, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Z9
+	VFMADD213PS  Z9, Z8, Z5
+	VMOVUPS      Z5, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 24(R10), Z9
+	VFMADD213PS  Z9, Z8, Z6
+	VMOVUPS      Z6, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 28(R10), Z9
+	VFMADD213PS  Z9, Z8, Z7
+	VMOVUPS      Z7, K1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x20, 120(AX)
 
 next:
 	LEAQ (CX)(DX*8), CX
@@ -321,7 +491,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x4x16(t *[14]uint64)
+// func gemmAVX512x4x16(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x4x16(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -373,8 +543,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z4
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z4, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	ADDQ         R8, DI
@@ -402,6 +576,45 @@ add:
 	VFMADD213PS (DI), Z4, K1, Z3
 	VMOVUPS     Z3, K1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z5
+	VFMADD213PS Z5, Z4, Z0
+	VMOVUPS     Z0, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z5, Z4, Z1
+	VMOVUPS     Z1, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z5, Z4, Z2
+	VMOVUPS     Z2, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z5, Z4, Z3
+	VMOVUPS     Z3, K1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z5
+	VFMADD213PS  Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z5
+	VFMADD213PS  Z5, Z4, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z5
+	VFMADD213PS  Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z5
+	VFMADD213PS  Z5, Z4, Z3
+	VMOVUPS      Z3, K1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x10, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -410,7 +623,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x2x16(t *[14]uint64)
+// func gemmAVX512x2x16(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x2x16(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -451,8 +664,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z2
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	ADDQ         R8, DI
@@ -468,6 +685,31 @@ add:
 	VFMADD213PS (DI), Z2, K1, Z1
 	VMOVUPS     Z1, K1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS.Z   (R9), K1, Z3
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, K1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z3, Z2, Z1
+	VMOVUPS     Z1, K1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Z3
+	VFMADD213PS  Z3, Z2, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R9), Z3
+	VFMADD213PS  Z3, Z2, Z1
+	VMOVUPS      Z1, K1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x08, 120(AX)
 
 next:
 	LEAQ (CX)(DX*2), CX
@@ -476,7 +718,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x1x16(t *[14]uint64)
+// func gemmAVX512x1x16(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x1x16(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -512,8 +754,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z1
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	ADDQ         R8, DI
@@ -523,6 +769,24 @@ add:
 	VFMADD213PS (DI), Z1, K1, Z0
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS.Z   (R9), K1, Z2
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Z2
+	VFMADD213PS  Z2, Z1, Z0
+	VMOVUPS      Z0, K1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x04, 120(AX)
 
 next:
 	LEAQ (CX)(DX*1), CX
@@ -531,7 +795,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x6x8(t *[14]uint64)
+// func gemmAVX2x6x8(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x6x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -592,8 +856,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y6
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Y6, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         R8, DI
@@ -633,6 +901,59 @@ add:
 	VFMADD213PS (DI), Y6, Y5
 	VMOVUPS     Y5, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS     (R10), Y7
+	VFMADD213PS Y7, Y6, Y0
+	VMOVUPS     Y0, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y7, Y6, Y1
+	VMOVUPS     Y1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y7, Y6, Y2
+	VMOVUPS     Y2, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y7, Y6, Y3
+	VMOVUPS     Y3, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y7, Y6, Y4
+	VMOVUPS     Y4, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y7, Y6, Y5
+	VMOVUPS     Y5, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Y7
+	VFMADD213PS  Y7, Y6, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Y7
+	VFMADD213PS  Y7, Y6, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Y7
+	VFMADD213PS  Y7, Y6, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Y7
+	VFMADD213PS  Y7, Y6, Y3
+	VMOVUPS      Y3, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Y7
+	VFMADD213PS  Y7, Y6, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Y7
+	VFMADD213PS  Y7, Y6, Y5
+	VMOVUPS      Y5, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x18, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -642,7 +963,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x4x8(t *[14]uint64)
+// func gemmAVX2x4x8(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x4x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -691,8 +1012,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y4
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Y4, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         R8, DI
@@ -720,6 +1045,45 @@ add:
 	VFMADD213PS (DI), Y4, Y3
 	VMOVUPS     Y3, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS     (R10), Y5
+	VFMADD213PS Y5, Y4, Y0
+	VMOVUPS     Y0, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y5, Y4, Y1
+	VMOVUPS     Y1, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y5, Y4, Y2
+	VMOVUPS     Y2, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y5, Y4, Y3
+	VMOVUPS     Y3, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Y5
+	VFMADD213PS  Y5, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Y5
+	VFMADD213PS  Y5, Y4, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Y5
+	VFMADD213PS  Y5, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Y5
+	VFMADD213PS  Y5, Y4, Y3
+	VMOVUPS      Y3, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x10, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -728,7 +1092,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x2x8(t *[14]uint64)
+// func gemmAVX2x2x8(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x2x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -766,8 +1130,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y2
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         R8, DI
@@ -783,6 +1151,31 @@ add:
 	VFMADD213PS (DI), Y2, Y1
 	VMOVUPS     Y1, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS     (R9), Y3
+	VFMADD213PS Y3, Y2, Y0
+	VMOVUPS     Y0, (DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y3, Y2, Y1
+	VMOVUPS     Y1, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Y3
+	VFMADD213PS  Y3, Y2, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R9), Y3
+	VFMADD213PS  Y3, Y2, Y1
+	VMOVUPS      Y1, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x08, 120(AX)
 
 next:
 	LEAQ (CX)(DX*2), CX
@@ -791,7 +1184,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x1x8(t *[14]uint64)
+// func gemmAVX2x1x8(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x1x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -824,8 +1217,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y1
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	ADDQ         R8, DI
@@ -835,6 +1232,24 @@ add:
 	VFMADD213PS (DI), Y1, Y0
 	VMOVUPS     Y0, (DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS     (R9), Y2
+	VFMADD213PS Y2, Y1, Y0
+	VMOVUPS     Y0, (DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Y2
+	VFMADD213PS  Y2, Y1, Y0
+	VMOVUPS      Y0, (DI)
+	ADDQ         R8, DI
+	ADDQ         $0x04, 120(AX)
 
 next:
 	LEAQ (CX)(DX*1), CX
@@ -843,7 +1258,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x12x32(t *[14]uint64)
+// func gemmAVX512x12x32(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x12x32(SB), NOSPLIT, $8-8
 	MOVQ  t+0(FP), AX
@@ -978,8 +1393,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z24
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z24, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	VMULPS       Z24, Z1, Z1
@@ -1103,6 +1522,150 @@ add:
 	VFMADD213PS 64(DI), Z24, K2, Z23
 	VMOVUPS     Z23, K2, 64(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z25
+	VMOVUPS.Z   64(R10), K2, Z26
+	VFMADD213PS Z25, Z24, Z0
+	VMOVUPS     Z0, K1, (DI)
+	VFMADD213PS Z26, Z24, Z1
+	VMOVUPS     Z1, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z2
+	VMOVUPS     Z2, K1, (DI)
+	VFMADD213PS Z26, Z24, Z3
+	VMOVUPS     Z3, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z4
+	VMOVUPS     Z4, K1, (DI)
+	VFMADD213PS Z26, Z24, Z5
+	VMOVUPS     Z5, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z6
+	VMOVUPS     Z6, K1, (DI)
+	VFMADD213PS Z26, Z24, Z7
+	VMOVUPS     Z7, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z8
+	VMOVUPS     Z8, K1, (DI)
+	VFMADD213PS Z26, Z24, Z9
+	VMOVUPS     Z9, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z10
+	VMOVUPS     Z10, K1, (DI)
+	VFMADD213PS Z26, Z24, Z11
+	VMOVUPS     Z11, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z12
+	VMOVUPS     Z12, K1, (DI)
+	VFMADD213PS Z26, Z24, Z13
+	VMOVUPS     Z13, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z14
+	VMOVUPS     Z14, K1, (DI)
+	VFMADD213PS Z26, Z24, Z15
+	VMOVUPS     Z15, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z16
+	VMOVUPS     Z16, K1, (DI)
+	VFMADD213PS Z26, Z24, Z17
+	VMOVUPS     Z17, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z18
+	VMOVUPS     Z18, K1, (DI)
+	VFMADD213PS Z26, Z24, Z19
+	VMOVUPS     Z19, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z20
+	VMOVUPS     Z20, K1, (DI)
+	VFMADD213PS Z26, Z24, Z21
+	VMOVUPS     Z21, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z25, Z24, Z22
+	VMOVUPS     Z22, K1, (DI)
+	VFMADD213PS Z26, Z24, Z23
+	VMOVUPS     Z23, K2, 64(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z25
+	VFMADD213PS  Z25, Z24, Z0
+	VMOVUPS      Z0, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z1
+	VMOVUPS      Z1, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z25
+	VFMADD213PS  Z25, Z24, Z2
+	VMOVUPS      Z2, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z3
+	VMOVUPS      Z3, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z25
+	VFMADD213PS  Z25, Z24, Z4
+	VMOVUPS      Z4, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z5
+	VMOVUPS      Z5, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z25
+	VFMADD213PS  Z25, Z24, Z6
+	VMOVUPS      Z6, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z7
+	VMOVUPS      Z7, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Z25
+	VFMADD213PS  Z25, Z24, Z8
+	VMOVUPS      Z8, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z9
+	VMOVUPS      Z9, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Z25
+	VFMADD213PS  Z25, Z24, Z10
+	VMOVUPS      Z10, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z11
+	VMOVUPS      Z11, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 24(R10), Z25
+	VFMADD213PS  Z25, Z24, Z12
+	VMOVUPS      Z12, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z13
+	VMOVUPS      Z13, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 28(R10), Z25
+	VFMADD213PS  Z25, Z24, Z14
+	VMOVUPS      Z14, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z15
+	VMOVUPS      Z15, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 32(R10), Z25
+	VFMADD213PS  Z25, Z24, Z16
+	VMOVUPS      Z16, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z17
+	VMOVUPS      Z17, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 36(R10), Z25
+	VFMADD213PS  Z25, Z24, Z18
+	VMOVUPS      Z18, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z19
+	VMOVUPS      Z19, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 40(R10), Z25
+	VFMADD213PS  Z25, Z24, Z20
+	VMOVUPS      Z20, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z21
+	VMOVUPS      Z21, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 44(R10), Z25
+	VFMADD213PS  Z25, Z24, Z22
+	VMOVUPS      Z22, K1, (DI)
+	VFMADD213PS  Z25, Z24, Z23
+	VMOVUPS      Z23, K2, 64(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x30, 120(AX)
 
 next:
 	LEAQ (CX)(DX*8), CX
@@ -1112,7 +1675,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x8x32(t *[14]uint64)
+// func gemmAVX512x8x32(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x8x32(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -1213,8 +1776,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z16
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z16, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	VMULPS       Z16, Z1, Z1
@@ -1298,6 +1865,106 @@ add:
 	VFMADD213PS 64(DI), Z16, K2, Z15
 	VMOVUPS     Z15, K2, 64(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z17
+	VMOVUPS.Z   64(R10), K2, Z18
+	VFMADD213PS Z17, Z16, Z0
+	VMOVUPS     Z0, K1, (DI)
+	VFMADD213PS Z18, Z16, Z1
+	VMOVUPS     Z1, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z2
+	VMOVUPS     Z2, K1, (DI)
+	VFMADD213PS Z18, Z16, Z3
+	VMOVUPS     Z3, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z4
+	VMOVUPS     Z4, K1, (DI)
+	VFMADD213PS Z18, Z16, Z5
+	VMOVUPS     Z5, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z6
+	VMOVUPS     Z6, K1, (DI)
+	VFMADD213PS Z18, Z16, Z7
+	VMOVUPS     Z7, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z8
+	VMOVUPS     Z8, K1, (DI)
+	VFMADD213PS Z18, Z16, Z9
+	VMOVUPS     Z9, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z10
+	VMOVUPS     Z10, K1, (DI)
+	VFMADD213PS Z18, Z16, Z11
+	VMOVUPS     Z11, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z12
+	VMOVUPS     Z12, K1, (DI)
+	VFMADD213PS Z18, Z16, Z13
+	VMOVUPS     Z13, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z17, Z16, Z14
+	VMOVUPS     Z14, K1, (DI)
+	VFMADD213PS Z18, Z16, Z15
+	VMOVUPS     Z15, K2, 64(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z17
+	VFMADD213PS  Z17, Z16, Z0
+	VMOVUPS      Z0, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z1
+	VMOVUPS      Z1, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z17
+	VFMADD213PS  Z17, Z16, Z2
+	VMOVUPS      Z2, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z3
+	VMOVUPS      Z3, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z17
+	VFMADD213PS  Z17, Z16, Z4
+	VMOVUPS      Z4, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z5
+	VMOVUPS      Z5, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z17
+	VFMADD213PS  Z17, Z16, Z6
+	VMOVUPS      Z6, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z7
+	VMOVUPS      Z7, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Z17
+	VFMADD213PS  Z17, Z16, Z8
+	VMOVUPS      Z8, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z9
+	VMOVUPS      Z9, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Z17
+	VFMADD213PS  Z17, Z16, Z10
+	VMOVUPS      Z10, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z11
+	VMOVUPS      Z11, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 24(R10), Z17
+	VFMADD213PS  Z17, Z16, Z12
+	VMOVUPS      Z12, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z13
+	VMOVUPS      Z13, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 28(R10), Z17
+	VFMADD213PS  Z17, Z16, Z14
+	VMOVUPS      Z14, K1, (DI)
+	VFMADD213PS  Z17, Z16, Z15
+	VMOVUPS      Z15, K2, 64(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x20, 120(AX)
 
 next:
 	LEAQ (CX)(DX*8), CX
@@ -1306,7 +1973,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x4x32(t *[14]uint64)
+// func gemmAVX512x4x32(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x4x32(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -1373,8 +2040,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z8
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Z8, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	VMULPS       Z8, Z1, Z1
@@ -1418,6 +2089,62 @@ add:
 	VFMADD213PS 64(DI), Z8, K2, Z7
 	VMOVUPS     Z7, K2, 64(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS.Z   (R10), K1, Z9
+	VMOVUPS.Z   64(R10), K2, Z10
+	VFMADD213PS Z9, Z8, Z0
+	VMOVUPS     Z0, K1, (DI)
+	VFMADD213PS Z10, Z8, Z1
+	VMOVUPS     Z1, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z2
+	VMOVUPS     Z2, K1, (DI)
+	VFMADD213PS Z10, Z8, Z3
+	VMOVUPS     Z3, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z4
+	VMOVUPS     Z4, K1, (DI)
+	VFMADD213PS Z10, Z8, Z5
+	VMOVUPS     Z5, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z9, Z8, Z6
+	VMOVUPS     Z6, K1, (DI)
+	VFMADD213PS Z10, Z8, Z7
+	VMOVUPS     Z7, K2, 64(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Z9
+	VFMADD213PS  Z9, Z8, Z0
+	VMOVUPS      Z0, K1, (DI)
+	VFMADD213PS  Z9, Z8, Z1
+	VMOVUPS      Z1, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Z9
+	VFMADD213PS  Z9, Z8, Z2
+	VMOVUPS      Z2, K1, (DI)
+	VFMADD213PS  Z9, Z8, Z3
+	VMOVUPS      Z3, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Z9
+	VFMADD213PS  Z9, Z8, Z4
+	VMOVUPS      Z4, K1, (DI)
+	VFMADD213PS  Z9, Z8, Z5
+	VMOVUPS      Z5, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Z9
+	VFMADD213PS  Z9, Z8, Z6
+	VMOVUPS      Z6, K1, (DI)
+	VFMADD213PS  Z9, Z8, Z7
+	VMOVUPS      Z7, K2, 64(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x10, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -1426,7 +2153,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x2x32(t *[14]uint64)
+// func gemmAVX512x2x32(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x2x32(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -1476,8 +2203,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z4
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Z4, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	VMULPS       Z4, Z1, Z1
@@ -1501,6 +2232,40 @@ add:
 	VFMADD213PS 64(DI), Z4, K2, Z3
 	VMOVUPS     Z3, K2, 64(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS.Z   (R9), K1, Z5
+	VMOVUPS.Z   64(R9), K2, Z6
+	VFMADD213PS Z5, Z4, Z0
+	VMOVUPS     Z0, K1, (DI)
+	VFMADD213PS Z6, Z4, Z1
+	VMOVUPS     Z1, K2, 64(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Z5, Z4, Z2
+	VMOVUPS     Z2, K1, (DI)
+	VFMADD213PS Z6, Z4, Z3
+	VMOVUPS     Z3, K2, 64(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Z5
+	VFMADD213PS  Z5, Z4, Z0
+	VMOVUPS      Z0, K1, (DI)
+	VFMADD213PS  Z5, Z4, Z1
+	VMOVUPS      Z1, K2, 64(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R9), Z5
+	VFMADD213PS  Z5, Z4, Z2
+	VMOVUPS      Z2, K1, (DI)
+	VFMADD213PS  Z5, Z4, Z3
+	VMOVUPS      Z3, K2, 64(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x08, 120(AX)
 
 next:
 	LEAQ (CX)(DX*2), CX
@@ -1509,7 +2274,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x1x32(t *[14]uint64)
+// func gemmAVX512x1x32(t *[16]uint64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x1x32(SB), NOSPLIT, $0-8
 	MOVQ  t+0(FP), AX
@@ -1551,8 +2316,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Z2
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (DI)
 	VMULPS       Z2, Z1, Z1
@@ -1566,6 +2335,29 @@ add:
 	VFMADD213PS 64(DI), Z2, K2, Z1
 	VMOVUPS     Z1, K2, 64(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS.Z   (R9), K1, Z3
+	VMOVUPS.Z   64(R9), K2, Z4
+	VFMADD213PS Z3, Z2, Z0
+	VMOVUPS     Z0, K1, (DI)
+	VFMADD213PS Z4, Z2, Z1
+	VMOVUPS     Z1, K2, 64(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Z3
+	VFMADD213PS  Z3, Z2, Z0
+	VMOVUPS      Z0, K1, (DI)
+	VFMADD213PS  Z3, Z2, Z1
+	VMOVUPS      Z1, K2, 64(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x04, 120(AX)
 
 next:
 	LEAQ (CX)(DX*1), CX
@@ -1574,7 +2366,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x6x16(t *[14]uint64)
+// func gemmAVX2x6x16(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x6x16(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -1648,8 +2440,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y12
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Y12, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	VMULPS       Y12, Y1, Y1
@@ -1713,6 +2509,84 @@ add:
 	VFMADD213PS 32(DI), Y12, Y11
 	VMOVUPS     Y11, 32(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS     (R10), Y13
+	VMOVUPS     32(R10), Y14
+	VFMADD213PS Y13, Y12, Y0
+	VMOVUPS     Y0, (DI)
+	VFMADD213PS Y14, Y12, Y1
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y13, Y12, Y2
+	VMOVUPS     Y2, (DI)
+	VFMADD213PS Y14, Y12, Y3
+	VMOVUPS     Y3, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y13, Y12, Y4
+	VMOVUPS     Y4, (DI)
+	VFMADD213PS Y14, Y12, Y5
+	VMOVUPS     Y5, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y13, Y12, Y6
+	VMOVUPS     Y6, (DI)
+	VFMADD213PS Y14, Y12, Y7
+	VMOVUPS     Y7, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y13, Y12, Y8
+	VMOVUPS     Y8, (DI)
+	VFMADD213PS Y14, Y12, Y9
+	VMOVUPS     Y9, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y13, Y12, Y10
+	VMOVUPS     Y10, (DI)
+	VFMADD213PS Y14, Y12, Y11
+	VMOVUPS     Y11, 32(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Y13
+	VFMADD213PS  Y13, Y12, Y0
+	VMOVUPS      Y0, (DI)
+	VFMADD213PS  Y13, Y12, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Y13
+	VFMADD213PS  Y13, Y12, Y2
+	VMOVUPS      Y2, (DI)
+	VFMADD213PS  Y13, Y12, Y3
+	VMOVUPS      Y3, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Y13
+	VFMADD213PS  Y13, Y12, Y4
+	VMOVUPS      Y4, (DI)
+	VFMADD213PS  Y13, Y12, Y5
+	VMOVUPS      Y5, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Y13
+	VFMADD213PS  Y13, Y12, Y6
+	VMOVUPS      Y6, (DI)
+	VFMADD213PS  Y13, Y12, Y7
+	VMOVUPS      Y7, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 16(R10), Y13
+	VFMADD213PS  Y13, Y12, Y8
+	VMOVUPS      Y8, (DI)
+	VFMADD213PS  Y13, Y12, Y9
+	VMOVUPS      Y9, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 20(R10), Y13
+	VFMADD213PS  Y13, Y12, Y10
+	VMOVUPS      Y10, (DI)
+	VFMADD213PS  Y13, Y12, Y11
+	VMOVUPS      Y11, 32(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x18, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -1722,7 +2596,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x4x16(t *[14]uint64)
+// func gemmAVX2x4x16(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x4x16(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -1780,8 +2654,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y8
 	MOVQ         80(AX), R10
-	TESTQ        R10, R10
-	JNZ          add
+	CMPQ         R10, $0x01
+	JEQ          add
+	CMPQ         R10, $0x02
+	JEQ          colBias
+	CMPQ         R10, $0x03
+	JEQ          rowBias
 	VMULPS       Y8, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	VMULPS       Y8, Y1, Y1
@@ -1825,6 +2703,62 @@ add:
 	VFMADD213PS 32(DI), Y8, Y7
 	VMOVUPS     Y7, 32(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R10
+	VMOVUPS     (R10), Y9
+	VMOVUPS     32(R10), Y10
+	VFMADD213PS Y9, Y8, Y0
+	VMOVUPS     Y0, (DI)
+	VFMADD213PS Y10, Y8, Y1
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y9, Y8, Y2
+	VMOVUPS     Y2, (DI)
+	VFMADD213PS Y10, Y8, Y3
+	VMOVUPS     Y3, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     Y4, (DI)
+	VFMADD213PS Y10, Y8, Y5
+	VMOVUPS     Y5, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y9, Y8, Y6
+	VMOVUPS     Y6, (DI)
+	VFMADD213PS Y10, Y8, Y7
+	VMOVUPS     Y7, 32(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R10
+	ADDQ         120(AX), R10
+	VBROADCASTSS (R10), Y9
+	VFMADD213PS  Y9, Y8, Y0
+	VMOVUPS      Y0, (DI)
+	VFMADD213PS  Y9, Y8, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R10), Y9
+	VFMADD213PS  Y9, Y8, Y2
+	VMOVUPS      Y2, (DI)
+	VFMADD213PS  Y9, Y8, Y3
+	VMOVUPS      Y3, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 8(R10), Y9
+	VFMADD213PS  Y9, Y8, Y4
+	VMOVUPS      Y4, (DI)
+	VFMADD213PS  Y9, Y8, Y5
+	VMOVUPS      Y5, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 12(R10), Y9
+	VFMADD213PS  Y9, Y8, Y6
+	VMOVUPS      Y6, (DI)
+	VFMADD213PS  Y9, Y8, Y7
+	VMOVUPS      Y7, 32(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x10, 120(AX)
 
 next:
 	LEAQ (CX)(DX*4), CX
@@ -1833,7 +2767,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x2x16(t *[14]uint64)
+// func gemmAVX2x2x16(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x2x16(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -1876,8 +2810,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y4
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Y4, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	VMULPS       Y4, Y1, Y1
@@ -1901,6 +2839,40 @@ add:
 	VFMADD213PS 32(DI), Y4, Y3
 	VMOVUPS     Y3, 32(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS     (R9), Y5
+	VMOVUPS     32(R9), Y6
+	VFMADD213PS Y5, Y4, Y0
+	VMOVUPS     Y0, (DI)
+	VFMADD213PS Y6, Y4, Y1
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        R8, DI
+	VFMADD213PS Y5, Y4, Y2
+	VMOVUPS     Y2, (DI)
+	VFMADD213PS Y6, Y4, Y3
+	VMOVUPS     Y3, 32(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Y5
+	VFMADD213PS  Y5, Y4, Y0
+	VMOVUPS      Y0, (DI)
+	VFMADD213PS  Y5, Y4, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         R8, DI
+	VBROADCASTSS 4(R9), Y5
+	VFMADD213PS  Y5, Y4, Y2
+	VMOVUPS      Y2, (DI)
+	VFMADD213PS  Y5, Y4, Y3
+	VMOVUPS      Y3, 32(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x08, 120(AX)
 
 next:
 	LEAQ (CX)(DX*2), CX
@@ -1909,7 +2881,7 @@ next:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2x1x16(t *[14]uint64)
+// func gemmAVX2x1x16(t *[16]uint64)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x1x16(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
@@ -1945,8 +2917,12 @@ k:
 	JNZ          k
 	VBROADCASTSS 88(AX), Y2
 	MOVQ         80(AX), R9
-	TESTQ        R9, R9
-	JNZ          add
+	CMPQ         R9, $0x01
+	JEQ          add
+	CMPQ         R9, $0x02
+	JEQ          colBias
+	CMPQ         R9, $0x03
+	JEQ          rowBias
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (DI)
 	VMULPS       Y2, Y1, Y1
@@ -1960,6 +2936,29 @@ add:
 	VFMADD213PS 32(DI), Y2, Y1
 	VMOVUPS     Y1, 32(DI)
 	ADDQ        R8, DI
+	JMP         next
+
+colBias:
+	MOVQ        112(AX), R9
+	VMOVUPS     (R9), Y3
+	VMOVUPS     32(R9), Y4
+	VFMADD213PS Y3, Y2, Y0
+	VMOVUPS     Y0, (DI)
+	VFMADD213PS Y4, Y2, Y1
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        R8, DI
+	JMP         next
+
+rowBias:
+	MOVQ         112(AX), R9
+	ADDQ         120(AX), R9
+	VBROADCASTSS (R9), Y3
+	VFMADD213PS  Y3, Y2, Y0
+	VMOVUPS      Y0, (DI)
+	VFMADD213PS  Y3, Y2, Y1
+	VMOVUPS      Y1, 32(DI)
+	ADDQ         R8, DI
+	ADDQ         $0x04, 120(AX)
 
 next:
 	LEAQ (CX)(DX*1), CX

@@ -56,7 +56,7 @@
 	VST1  [V27.S4, V28.S4], (R6); \
 	ADD   R7, R6, R6
 
-// func gemmNEON8x8(t *[14]uint64)
+// func gemmNEON8x8(t *[15]uint64)
 TEXT ·gemmNEON8x8(SB), NOSPLIT, $0-8
 	LOADARGS
 
@@ -118,7 +118,7 @@ next:
 	BNE  tile
 	RET
 
-// func gemmNEON4x8(t *[14]uint64)
+// func gemmNEON4x8(t *[15]uint64)
 TEXT ·gemmNEON4x8(SB), NOSPLIT, $0-8
 	LOADARGS
 
@@ -160,7 +160,7 @@ next:
 	BNE  tile
 	RET
 
-// func gemmNEON2x8(t *[14]uint64)
+// func gemmNEON2x8(t *[15]uint64)
 TEXT ·gemmNEON2x8(SB), NOSPLIT, $0-8
 	LOADARGS
 
@@ -192,7 +192,7 @@ next:
 	BNE  tile
 	RET
 
-// func gemmNEON1x8(t *[14]uint64)
+// func gemmNEON1x8(t *[15]uint64)
 TEXT ·gemmNEON1x8(SB), NOSPLIT, $0-8
 	LOADARGS
 

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"sync"
 	"unsafe"
 
@@ -18,6 +19,8 @@ type gemmTask[T Float] struct {
 	c       []T
 	ldc     int
 	ep      Epilogue[T]
+	rest    Epilogue[T] // what of ep the tiles leave to do
+	store   int         // how tiles store the first block of k
 
 	s      tileShape
 	kc     int // depth of a block of k; with k and the path it fixes the order of every sum
@@ -60,7 +63,8 @@ func newTask[T Float]() *gemmTask[T] {
 
 // free drops the operands, so that the pool keeps no caller's memory alive.
 func (t *gemmTask[T]) free() {
-	t.a, t.b, t.c, t.ep, t.ready, t.packed, t.partial = Mat[T]{}, Mat[T]{}, nil, Epilogue[T]{}, nil, nil, nil
+	t.a, t.b, t.c, t.ready, t.packed, t.partial = Mat[T]{}, Mat[T]{}, nil, nil, nil, nil
+	t.ep, t.rest = Epilogue[T]{}, Epilogue[T]{}
 	taskPool[T]().Put(t)
 }
 
@@ -75,6 +79,21 @@ func blockDepth(k int, s tileShape, size int) int {
 	return ((k+blocks-1)/blocks + 7) &^ 7
 }
 
+// plan decides what does not depend on how the work is shared out.
+func (t *gemmTask[T]) plan(size int) {
+	t.kc = blockDepth(t.k, t.s, size)
+	t.direct, t.packA = false, false
+	t.rest, t.store = t.ep, storePlain
+	switch {
+	case t.ep.Accumulate:
+		t.store = storeAdd
+	case t.s.bias && t.ep.Bias != nil:
+		t.rest.Bias, t.store = nil, storeColBias
+	case t.s.bias && t.ep.RowBias != nil:
+		t.rest.RowBias, t.store = nil, storeRowBias
+	}
+}
+
 func (t *gemmTask[T]) run() {
 	if t.k == 0 {
 		t.empty()
@@ -82,8 +101,7 @@ func (t *gemmTask[T]) run() {
 	}
 	var z T
 	size := int(unsafe.Sizeof(z))
-	t.kc = blockDepth(t.k, t.s, size)
-	t.direct, t.packA = false, false
+	t.plan(size)
 	switch {
 	case t.ready == nil && t.sliced():
 		t.runSlices()
@@ -174,21 +192,37 @@ func (t *gemmTask[T]) runShared(size int) {
 	}
 }
 
-// cut chooses the chunks: as many rows as half of L2 holds of A, fewer where the threads would
-// otherwise not all have something to do, and then fewer columns. It moves no sum.
+// cut chooses the chunks: rows × cols of them, about four for each thread where the work is worth it, as equal as whole
+// tiles allow. Of all such grids it takes the one that the busiest thread is through with first, by these costs: a tile's
+// sums take 1, the panel of B that it meets comes from L2 (0.2 for the panel), and rows of A may have to be
+// copied (0.15 for a tile). It moves no sum.
 func (t *gemmTask[T]) cut(size int) {
-	mr, panels := t.s.mr, t.j1-t.j0
-	t.mc = max(cpu.L2/2/(t.kc*size)/mr, 1) * mr
+	mr, panels, threads := t.s.mr, t.j1-t.j0, par.Threads()
+	tiles := (t.m + mr - 1) / mr
+	most := max(cpu.L2/2/(t.kc*size)/mr, 1) // tiles whose rows of A take half of L2
 	want := 1
-	if threads := par.Threads(); threads > 1 {
+	if threads > 1 {
 		want = min(4*threads, max(1, t.m*panels*t.s.nr*t.kc/work))
 	}
-	least := 4 * mr
-	t.mc = max(min(t.mc, ((t.m+want-1)/want+mr-1)/mr*mr), least)
-	t.rows = (t.m + t.mc - 1) / t.mc
-	t.cols = min(max(1, want/t.rows), max(1, panels/4))
-	t.jc = (panels + t.cols - 1) / t.cols
-	t.cols = (panels + t.jc - 1) / t.jc
+	best := math.Inf(1)
+	least := (tiles + most - 1) / most
+	for rows := least; rows <= max(least, min(want, tiles/4)); rows++ {
+		for cols := 1; cols <= max(1, min(want, panels/4)); cols++ {
+			mt, jc := (tiles+rows-1)/rows, (panels+cols-1)/cols
+			r, c := (tiles+mt-1)/mt, (panels+jc-1)/jc
+			cost := float64(mt*jc) + 0.2*float64(jc)
+			if t.packA {
+				cost += 0.15 * float64(mt)
+			}
+			rounds := (r*c + threads - 1) / threads
+			if cost *= float64(rounds); r*c < want {
+				cost *= 1.25 // too few to make up for a thread that is held up
+			}
+			if cost < best {
+				best, t.mc, t.jc, t.rows, t.cols = cost, mt*mr, jc, r, c
+			}
+		}
+	}
 }
 
 func (t *gemmTask[T]) packPanels(lo, hi int) {
@@ -234,8 +268,8 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 		a:   unsafe.Pointer(&a.Data[(i0-ai)*a.RS+(p0-ap)*a.CS]),
 		ars: a.RS * size, acs: a.CS * size, brs: nr * size, k: k, alpha: t.ep.alpha(),
 	}
-	if p0 > 0 || t.ep.Accumulate {
-		g.add = 1
+	if g.add = t.store; p0 > 0 {
+		g.add = storeAdd
 	}
 	contiguous := a.CS == 1 && a.RS == k
 	for j := j0; j < j1; j++ {
@@ -249,22 +283,28 @@ func (t *gemmTask[T]) block(i0, i1, j0, j1, p0, p1 int, a *Mat[T], ai, ap int, b
 		default:
 			g.b, g.brs = unsafe.Pointer(&t.b.Data[p0*t.b.RS+j*nr]), t.b.RS*size
 		}
+		switch g.add {
+		case storeColBias:
+			g.bias = unsafe.Pointer(&t.ep.Bias[j*nr])
+		case storeRowBias:
+			g.bias = unsafe.Pointer(&t.ep.RowBias[i0])
+		}
 		g.stream = contiguous && j == j0
 		g.column(t.s, i1-i0, w, t.c[i0*t.ldc+j*nr:], t.ldc, edge)
 	}
 }
 
-// finish runs the epilogue on rows i0…i1 of panels j0…j1.
+// finish runs what is left of the epilogue on rows i0…i1 of panels j0…j1.
 func (t *gemmTask[T]) finish(i0, i1, j0, j1 int) {
-	if !t.ep.rowwise() {
+	if !t.rest.rowwise() {
 		return
 	}
 	c0, c1 := j0*t.s.nr, min(j1*t.s.nr, t.n)
 	if c0 == 0 && c1 == t.n && t.ldc == t.n && (t.ep.Residual == nil || t.ep.LDR == t.n) {
-		t.ep.finishBlock(t.c[i0*t.n:i1*t.n], i0, t.n)
+		t.rest.finishBlock(t.c[i0*t.n:i1*t.n], i0, t.n)
 		return
 	}
 	for i := i0; i < i1; i++ {
-		t.ep.finish(t.c[i*t.ldc+c0:i*t.ldc+c1], i, c0)
+		t.rest.finish(t.c[i*t.ldc+c0:i*t.ldc+c1], i, c0)
 	}
 }

@@ -2,4 +2,4 @@
 
 package kernel
 
-func gemmTileF32(t *[14]uint64, rows int, half bool) bool { return false }
+func gemmTileF32(t *[16]uint64, rows int, half bool) bool { return false }

@@ -7,92 +7,92 @@ package kernel
 // gemmAVX512x12x16 computes tiles of 12 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX512x12x16(t *[14]uint64)
+func gemmAVX512x12x16(t *[16]uint64)
 
 // gemmAVX512x8x16 computes tiles of 8 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX512x8x16(t *[14]uint64)
+func gemmAVX512x8x16(t *[16]uint64)
 
 // gemmAVX512x4x16 computes tiles of 4 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX512x4x16(t *[14]uint64)
+func gemmAVX512x4x16(t *[16]uint64)
 
 // gemmAVX512x2x16 computes tiles of 2 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX512x2x16(t *[14]uint64)
+func gemmAVX512x2x16(t *[16]uint64)
 
 // gemmAVX512x1x16 computes tiles of 1 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX512x1x16(t *[14]uint64)
+func gemmAVX512x1x16(t *[16]uint64)
 
 // gemmAVX2x6x8 computes tiles of 6 rows and 8 columns.
 //
 //go:noescape
-func gemmAVX2x6x8(t *[14]uint64)
+func gemmAVX2x6x8(t *[16]uint64)
 
 // gemmAVX2x4x8 computes tiles of 4 rows and 8 columns.
 //
 //go:noescape
-func gemmAVX2x4x8(t *[14]uint64)
+func gemmAVX2x4x8(t *[16]uint64)
 
 // gemmAVX2x2x8 computes tiles of 2 rows and 8 columns.
 //
 //go:noescape
-func gemmAVX2x2x8(t *[14]uint64)
+func gemmAVX2x2x8(t *[16]uint64)
 
 // gemmAVX2x1x8 computes tiles of 1 rows and 8 columns.
 //
 //go:noescape
-func gemmAVX2x1x8(t *[14]uint64)
+func gemmAVX2x1x8(t *[16]uint64)
 
 // gemmAVX512x12x32 computes tiles of 12 rows and 32 columns.
 //
 //go:noescape
-func gemmAVX512x12x32(t *[14]uint64)
+func gemmAVX512x12x32(t *[16]uint64)
 
 // gemmAVX512x8x32 computes tiles of 8 rows and 32 columns.
 //
 //go:noescape
-func gemmAVX512x8x32(t *[14]uint64)
+func gemmAVX512x8x32(t *[16]uint64)
 
 // gemmAVX512x4x32 computes tiles of 4 rows and 32 columns.
 //
 //go:noescape
-func gemmAVX512x4x32(t *[14]uint64)
+func gemmAVX512x4x32(t *[16]uint64)
 
 // gemmAVX512x2x32 computes tiles of 2 rows and 32 columns.
 //
 //go:noescape
-func gemmAVX512x2x32(t *[14]uint64)
+func gemmAVX512x2x32(t *[16]uint64)
 
 // gemmAVX512x1x32 computes tiles of 1 rows and 32 columns.
 //
 //go:noescape
-func gemmAVX512x1x32(t *[14]uint64)
+func gemmAVX512x1x32(t *[16]uint64)
 
 // gemmAVX2x6x16 computes tiles of 6 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX2x6x16(t *[14]uint64)
+func gemmAVX2x6x16(t *[16]uint64)
 
 // gemmAVX2x4x16 computes tiles of 4 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX2x4x16(t *[14]uint64)
+func gemmAVX2x4x16(t *[16]uint64)
 
 // gemmAVX2x2x16 computes tiles of 2 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX2x2x16(t *[14]uint64)
+func gemmAVX2x2x16(t *[16]uint64)
 
 // gemmAVX2x1x16 computes tiles of 1 rows and 16 columns.
 //
 //go:noescape
-func gemmAVX2x1x16(t *[14]uint64)
+func gemmAVX2x1x16(t *[16]uint64)
 
 // gemmAxpy8AVX512 adds x[i][0]·B[0] + … + x[i][7]·B[7] to row i of y, for m rows of n columns; rows
 // of y are ldy bytes apart, rows of B stride; n is a positive multiple of 16.

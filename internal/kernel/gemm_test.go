@@ -91,7 +91,7 @@ func wide[T Float](x []T) []float64 {
 func wideMat[T Float](m Mat[T]) Mat[float64] { return Mat[float64]{wide(m.Data), m.RS, m.CS} }
 
 func wideEpilogue[T Float](e Epilogue[T]) Epilogue[float64] {
-	return Epilogue[float64]{Accumulate: e.Accumulate, Alpha: float64(e.Alpha), Bias: wide(e.Bias), Act: e.Act, Residual: wide(e.Residual), LDR: e.LDR}
+	return Epilogue[float64]{Accumulate: e.Accumulate, Alpha: float64(e.Alpha), Bias: wide(e.Bias), RowBias: wide(e.RowBias), Act: e.Act, Residual: wide(e.Residual), LDR: e.LDR}
 }
 
 // compare runs product and checks it against the specification in float64.
@@ -182,11 +182,19 @@ func TestGemmEpilogue(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
 		for act := None; act <= SigmoidAct; act++ {
-			for _, s := range []struct{ m, n, k int }{{5, 40, 8}, {130, 70, 20}, {1, 33, 700}, {16, 20, 5000}, {4, 9, 0}} {
+			for i, s := range []struct{ m, n, k int }{{5, 40, 8}, {130, 70, 20}, {1, 33, 700}, {16, 20, 5000}, {4, 9, 0},
+				{5, 40, 8}, {130, 70, 20}, {31, 33, 700}, {16, 20, 5000}, {97, 1030, 600}, {50, 1030, 1100}} {
 				g := newCase[float32](r, s.m, s.n, s.k, false, false, 3)
 				ep := Epilogue[float32]{Act: act, Alpha: 0.125, Accumulate: act%2 == 0, LDR: s.n + 1}
 				for range s.n {
-					ep.Bias = append(ep.Bias, float32(r.NormFloat64()))
+					if i%3 != 1 {
+						ep.Bias = append(ep.Bias, float32(r.NormFloat64()))
+					}
+				}
+				for range s.m {
+					if i%3 != 2 {
+						ep.RowBias = append(ep.RowBias, float32(r.NormFloat64()))
+					}
 				}
 				for range s.m * (s.n + 1) {
 					ep.Residual = append(ep.Residual, float32(r.NormFloat64()))
@@ -285,7 +293,8 @@ func TestGemmSameBitsForAnyThreads(t *testing.T) {
 func TestGemmBatch(t *testing.T) {
 	onEveryPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(13, 14))
-		for _, s := range []struct{ batch, m, n, k int }{{0, 3, 3, 3}, {30, 41, 41, 4}, {70, 64, 8, 8}, {3, 300, 70, 64}, {5, 1, 100, 33}, {9, 4, 41, 41}, {2, 3, 4, 0}} {
+		for _, s := range []struct{ batch, m, n, k int }{{0, 3, 3, 3}, {30, 41, 41, 4}, {70, 64, 8, 8}, {3, 300, 70, 64}, {5, 1, 100, 33}, {9, 4, 41, 41}, {2, 3, 4, 0},
+			{5, 64, 48, 32}, {5, 32, 48, 64}, {3, 16, 192, 8}, {4, 9, 5, 700}} {
 			for form := range 16 {
 				ta, tb, sharedA, sharedB := form&1 != 0, form&2 != 0, form&4 != 0, form&8 != 0
 				one := newCase[float32](r, s.m, s.n, s.k, ta, tb, 0)
@@ -306,7 +315,12 @@ func TestGemmBatch(t *testing.T) {
 				a, b := Mat[float32]{fill(s.batch * s.m * s.k), one.a.RS, one.a.CS}, Mat[float32]{fill(s.batch * s.k * s.n), one.b.RS, one.b.CS}
 				c := fill(s.batch * cs)
 				want := wide(c)
-				ep := Epilogue[float32]{Accumulate: form%3 == 0, Bias: fill(s.n), LDR: s.n, Residual: fill(s.batch * s.m * s.n)}
+				ep := Epilogue[float32]{Accumulate: form%3 == 0, LDR: s.n, Act: Act(form % 5), Residual: fill(s.batch * s.m * s.n)}
+				if form%4 < 2 {
+					ep.Bias = fill(s.n)
+				} else {
+					ep.RowBias = fill(s.m)
+				}
 				for i := range s.batch {
 					ai, bi, e := wideMat(a), wideMat(b), wideEpilogue(ep)
 					ai.Data, bi.Data, e.Residual = ai.Data[i*as:], bi.Data[i*bs:], e.Residual[i*s.m*s.n:]
@@ -345,6 +359,9 @@ func TestGemmRefusesShortSlices(t *testing.T) {
 		"ldc":    func() { Gemm(2, 4, 3, RowMajor(a, 3), RowMajor(b, 4), c, 3, ok) },
 		"stride": func() { Gemm(2, 4, 3, RowMajor(a, -3), RowMajor(b, 4), c, 4, ok) },
 		"Bias":   func() { Gemm(2, 4, 3, RowMajor(a, 3), RowMajor(b, 4), c, 4, Epilogue[float32]{Bias: b[:3]}) },
+		"RowBias": func() {
+			Gemm(2, 4, 3, RowMajor(a, 3), RowMajor(b, 4), c, 4, Epilogue[float32]{RowBias: b[:1]})
+		},
 		"Residual": func() {
 			Gemm(2, 4, 3, RowMajor(a, 3), RowMajor(b, 4), c, 4, Epilogue[float32]{Residual: b[:7], LDR: 4})
 		},

@@ -18,18 +18,29 @@ type gemmTile[T Float] struct {
 	k        int    // ≥ 1
 	tiles    int    // ≥ 1, one under another
 	mask     uint64 // which columns exist; only tileShape.masked heeds it
-	add      int    // 1: add to C
+	add      int    // what joins the product: one of the store constants
 	alpha    T
 	ahead    int // while at k, ask for what lies ahead + k·step bytes from the tile's first row
 	step     int
-	stream   bool // A is contiguous and met for the first time: ask for the next tile's rows
+	bias     unsafe.Pointer // of the first tile's first column or row
+	biasAt   int            // of the tile's first row beyond bias, in bytes; counted up by the assembly
+	stream   bool           // A is contiguous and met for the first time: ask for the next tile's rows
 }
+
+// What a tile adds to alpha times the product before it stores it.
+const (
+	storePlain   = iota
+	storeAdd     // C
+	storeColBias // a bias per column
+	storeRowBias // a bias per row
+)
 
 // tileShape is the size of a path's register tile.
 type tileShape struct {
 	mr, nr int
 	masked bool // narrow panels may be read and written in place; else they are packed with zeros
 	halves bool // there are tiles of half the width
+	bias   bool // tiles know storeColBias and storeRowBias
 }
 
 const maxMR, maxNR = 12, 32
@@ -38,14 +49,14 @@ func tileOf[T Float]() tileShape {
 	if isF32[T]() {
 		switch {
 		case cpu.X86.AVX512:
-			return tileShape{12, 32, true, true}
+			return tileShape{12, 32, true, true, true}
 		case cpu.X86.AVX2:
-			return tileShape{6, 16, false, true}
+			return tileShape{6, 16, false, true, true}
 		case cpu.ARM64.ASIMD:
-			return tileShape{8, 8, false, false}
+			return tileShape{8, 8, false, false, false}
 		}
 	}
-	return tileShape{2, 4, false, false}
+	return tileShape{2, 4, false, false, false}
 }
 
 // rows is the tallest tile there is for what remains of a column.
@@ -70,7 +81,7 @@ func (g *gemmTile[T]) column(s tileShape, m, w int, c []T, ldc int, edge []T) {
 	g.crs = ldc * int(unsafe.Sizeof(g.alpha))
 	half := s.halves && w <= s.nr/2
 	inPlace := s.masked || w == s.nr || half && w == s.nr/2
-	a := g.a
+	a, bias := g.a, g.bias
 	for i := 0; i < m; {
 		r := s.rows(m - i)
 		tiles := 1
@@ -83,6 +94,9 @@ func (g *gemmTile[T]) column(s tileShape, m, w int, c []T, ldc int, edge []T) {
 			g.ahead, g.step = r*g.ars, r*int(unsafe.Sizeof(g.alpha))
 		}
 		g.a = unsafe.Add(a, i*g.ars)
+		if g.biasAt = 0; g.add == storeRowBias {
+			g.bias = unsafe.Add(bias, i*int(unsafe.Sizeof(g.alpha)))
+		}
 		if inPlace {
 			g.c = unsafe.Pointer(&c[i*ldc])
 			g.run(r, half)
@@ -97,23 +111,26 @@ func (g *gemmTile[T]) column(s tileShape, m, w int, c []T, ldc int, edge []T) {
 // viaEdge computes a tile in scratch and copies what exists of it.
 func (g *gemmTile[T]) viaEdge(s tileShape, r, w int, half bool, c []T, ldc int, edge []T) {
 	crs, add := g.crs, g.add
-	g.c, g.crs, g.add = unsafe.Pointer(&edge[0]), s.nr*int(unsafe.Sizeof(g.alpha)), 0
+	g.c, g.crs, g.add = unsafe.Pointer(&edge[0]), s.nr*int(unsafe.Sizeof(g.alpha)), storePlain
 	g.run(r, half)
 	g.crs, g.add = crs, add
 	for i := range r {
 		dst, src := c[i*ldc:i*ldc+w], edge[i*s.nr:i*s.nr+w]
-		if add == 0 {
+		switch add {
+		case storePlain:
 			copy(dst, src)
-			continue
-		}
-		for j, v := range src {
-			dst[j] += v
+		case storeAdd:
+			Add(dst, dst, src)
+		case storeColBias:
+			Add(dst, src, unsafe.Slice((*T)(g.bias), w))
+		case storeRowBias:
+			AddS(dst, src, *(*T)(unsafe.Add(g.bias, i*int(unsafe.Sizeof(g.alpha)))))
 		}
 	}
 }
 
 func (g *gemmTile[T]) run(rows int, half bool) {
-	if isF32[T]() && gemmTileF32((*[14]uint64)(unsafe.Pointer(g)), rows, half) {
+	if isF32[T]() && gemmTileF32((*[16]uint64)(unsafe.Pointer(g)), rows, half) {
 		return
 	}
 	g.portable(rows)
@@ -160,7 +177,7 @@ func (g *gemmTile[T]) portable(rows int) {
 
 func (g *gemmTile[T]) store(c unsafe.Pointer, s0, s1, s2, s3 T) {
 	d := (*[4]T)(c)
-	if g.add != 0 {
+	if g.add == storeAdd {
 		d[0] += s0 * g.alpha
 		d[1] += s1 * g.alpha
 		d[2] += s2 * g.alpha

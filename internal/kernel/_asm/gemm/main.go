@@ -5,7 +5,7 @@
 //	for range tiles {
 //		acc := [R][V]vector{}
 //		for range k { acc[i][v] += a[i] * b[v]; a += acs; b += brs }
-//		C[i][v] = acc·alpha (+ C[i][v])
+//		C[i][v] = acc·alpha (+ C[i][v], + bias[v] or + bias[i])
 //	}
 //
 // A is read with two strides, so that packed and unpacked operands and their transposes all take the
@@ -58,6 +58,16 @@ const (
 	offAlpha
 	offAhead
 	offAheadStep
+	offBias
+	offBiasAt
+)
+
+// The values of gemmTile.add.
+const (
+	storePlain = iota
+	storeAdd
+	storeColBias
+	storeRowBias
 )
 
 func tile(wide bool, rows, vecs int) {
@@ -67,7 +77,7 @@ func tile(wide bool, rows, vecs int) {
 		name, bytes = fmt.Sprintf("gemmAVX512x%dx%d", rows, vecs*16), 64
 		vec = func() VecVirtual { return ZMM() }
 	}
-	TEXT(name, NOSPLIT, "func(t *[14]uint64)")
+	TEXT(name, NOSPLIT, "func(t *[16]uint64)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes tiles of %d rows and %d columns.", name, rows, vecs*bytes/4))
 
@@ -168,33 +178,65 @@ func tile(wide bool, rows, vecs int) {
 	alpha, add := vec(), GP64()
 	VBROADCASTSS(Mem{Base: t, Disp: offAlpha}, alpha)
 	MOVQ(Mem{Base: t, Disp: offAdd}, add)
-	TESTQ(add, add)
-	JNZ(LabelRef("add"))
-	store := func(adds bool) {
+	CMPQ(add, Imm(storeAdd))
+	JEQ(LabelRef("add"))
+	CMPQ(add, Imm(storeColBias))
+	JEQ(LabelRef("colBias"))
+	CMPQ(add, Imm(storeRowBias))
+	JEQ(LabelRef("rowBias"))
+	store := func(finish func(i, v int, x VecVirtual)) {
 		for i := range rows {
 			for v := range vecs {
-				m, x := Mem{Base: c, Disp: v * bytes}, acc[i][v]
-				switch {
-				case adds && wide:
-					VFMADD213PS(m, alpha, masks[v], x)
-				case adds:
-					VFMADD213PS(m, alpha, x)
-				default:
-					VMULPS(alpha, x, x)
-				}
+				x := acc[i][v]
+				finish(i, v, x)
 				if wide {
-					VMOVUPS(x, masks[v], m)
+					VMOVUPS(x, masks[v], Mem{Base: c, Disp: v * bytes})
 				} else {
-					VMOVUPS(x, m)
+					VMOVUPS(x, Mem{Base: c, Disp: v * bytes})
 				}
 			}
 			ADDQ(crs, c)
 		}
 	}
-	store(false)
+	store(func(_, _ int, x VecVirtual) { VMULPS(alpha, x, x) })
 	JMP(LabelRef("next"))
+
 	Label("add")
-	store(true)
+	store(func(_, v int, x VecVirtual) {
+		if m := (Mem{Base: c, Disp: v * bytes}); wide {
+			VFMADD213PS(m, alpha, masks[v], x)
+		} else {
+			VFMADD213PS(m, alpha, x)
+		}
+	})
+	JMP(LabelRef("next"))
+
+	Label("colBias")
+	bias := field(offBias)
+	along := []VecVirtual{}
+	for v := range vecs {
+		z := vec()
+		if wide {
+			VMOVUPS_Z(Mem{Base: bias, Disp: v * bytes}, masks[v], z)
+		} else {
+			VMOVUPS(Mem{Base: bias, Disp: v * bytes}, z)
+		}
+		along = append(along, z)
+	}
+	store(func(_, v int, x VecVirtual) { VFMADD213PS(along[v], alpha, x) })
+	JMP(LabelRef("next"))
+
+	Label("rowBias")
+	bias = field(offBias)
+	ADDQ(Mem{Base: t, Disp: offBiasAt}, bias)
+	down := vec()
+	store(func(i, v int, x VecVirtual) {
+		if v == 0 {
+			VBROADCASTSS(Mem{Base: bias, Disp: 4 * i}, down)
+		}
+		VFMADD213PS(down, alpha, x)
+	})
+	ADDQ(U8(4*rows), Mem{Base: t, Disp: offBiasAt})
 
 	Label("next")
 	for i := rows; i > 0; { // the next tile is rows further down
