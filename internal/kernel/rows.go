@@ -150,21 +150,57 @@ func LogSoftmaxGradRows[T Float](dx, dy, y []T, rows, cols, ldDx, ldDy, ldY int)
 	}
 }
 
-// GateRows is the gated attention block of TSMixer: w = softmax(g) and
-// dst = x·w, row by row; rows are contiguous, cols long. w is written for the
-// gradient and may be g; dst may be x.
-func GateRows[T Float](dst, w, x, g []T, rows, cols int) {
-	SoftmaxRows(w, g, rows, cols, cols, cols)
-	n := rows * cols
-	Mul(dst[:n], x, w)
+// GateRows is the gated attention block of TSMixer with the residual beside
+// it: dst = residual + x·softmax(g), row by row; rows are contiguous, cols
+// long. dst must not be x, g or residual.
+func GateRows[T Float](dst, x, g, residual []T, rows, cols int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	checkGate(dst, x, g, residual, rows*cols)
+	if isF32[T]() && gateRowsF32(f32(dst), f32(x), f32(g), f32(residual), rows, cols) {
+		return
+	}
+	for r := range rows {
+		at := r * cols
+		w := dst[at:][:cols]
+		softmaxGeneric(w, g[at:][:cols])
+		for c, v := range w {
+			w[c] = residual[at+c] + T(x[at+c]*v) // rounded before the sum, as apart
+		}
+	}
 }
 
-// GateGradRows gives the gradients of GateRows: dx = dy·w and
-// dg = softmax'(dy·x), from the w that GateRows wrote. dg must not be dy, x,
-// w or dx; dx may be dy or x.
-func GateGradRows[T Float](dx, dg, dy, x, w []T, rows, cols int) {
-	n := rows * cols
-	Mul(dg[:n], dy, x)
-	Mul(dx[:n], dy, w)
-	SoftmaxGradRows(dg, dg, w, rows, cols, cols, cols, cols)
+// GateCols is GateRows with the softmax down each column of cols columns.
+func GateCols[T Float](dst, x, g, residual []T, rows, cols int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	checkGate(dst, x, g, residual, rows*cols)
+	if isF32[T]() && gateColsF32(f32(dst), f32(x), f32(g), f32(residual), rows, cols) {
+		return
+	}
+	for c := range cols {
+		m, sum := math.Inf(-1), 0.0
+		for r := range rows {
+			m = maxOf(m, float64(g[r*cols+c]))
+		}
+		for r := range rows {
+			e := math.Exp(float64(g[r*cols+c]) - m)
+			dst[r*cols+c] = T(e)
+			sum += e
+		}
+		inv := 1 / sum
+		for i := c; i < rows*cols; i += cols {
+			w := T(float64(dst[i]) * inv)
+			dst[i] = residual[i] + T(x[i]*w)
+		}
+	}
+}
+
+// checkGate panics where a slice is too short: the assembly does not look.
+func checkGate[T Float](dst, x, g, residual []T, n int) {
+	if min(len(dst), len(x), len(g), len(residual)) < n {
+		panic("kernel: rows do not fit into the slice")
+	}
 }

@@ -36,3 +36,33 @@ func softmaxGradRowsF32(dx, dy, y []float32, rows, cols, ldDx, ldDy, ldY int) bo
 	}
 	return true
 }
+
+func gateRowsF32(dst, x, g, residual []float32, rows, cols int) bool {
+	if !useAsm() {
+		return false
+	}
+	for r, step := 0, rowsPerCall(cols); r < rows; r += step {
+		n, at := min(step, rows-r), r*cols
+		if cpu.X86.AVX512 {
+			gateRowsAVX512(dst[at:], x[at:], g[at:], residual[at:], n, cols)
+		} else {
+			gateRowsAVX2(dst[at:], x[at:], g[at:], residual[at:], n, cols)
+		}
+	}
+	return true
+}
+
+func gateColsF32(dst, x, g, residual []float32, rows, cols int) bool {
+	if !useAsm() {
+		return false
+	}
+	for c, step := 0, max(16, asmChunk/rows&^15); c < cols; c += step {
+		n := min(step, cols-c)
+		if cpu.X86.AVX512 {
+			gateColsAVX512(dst[c:], x[c:], g[c:], residual[c:], rows, n, cols)
+		} else {
+			gateColsAVX2(dst[c:], x[c:], g[c:], residual[c:], rows, n, cols)
+		}
+	}
+	return true
+}

@@ -1499,6 +1499,1530 @@ return:
 	VZEROUPPER
 	RET
 
+// func gateRowsAVX512(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gateRowsAVX512(SB), NOSPLIT, $0-112
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), DX
+	MOVQ g_base+48(FP), BX
+	MOVQ residual_base+72(FP), SI
+	MOVQ rows+96(FP), DI
+	MOVQ cols+104(FP), R8
+	MOVQ R8, R9
+	SHLQ $0x02, R9
+	CMPQ R8, $0x00000010
+	JLE  short1
+	CMPQ R8, $0x00000020
+	JLE  short2
+	CMPQ R8, $0x00000030
+	JLE  short3
+	CMPQ R8, $0x00000040
+	JLE  short4
+	CMPQ R8, $0x00000050
+	JLE  short5
+	CMPQ R8, $0x00000060
+	JLE  short6
+	CMPQ R8, $0x00000070
+	JLE  short7
+	CMPQ R8, $0x00000080
+	JLE  short8
+
+rows:
+	VBROADCASTSS rows_oneff800000<>+0(SB), Z0
+	XORQ         R10, R10
+	MOVQ         R8, CX
+	SUBQ         $0x10, CX
+	JL           max_rest
+
+max:
+	VMOVUPS (BX)(R10*4), Z1
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    $0x10, R10
+	SUBQ    $0x10, CX
+	JGE     max
+
+max_rest:
+	ADDQ         $0x10, CX
+	JZ           max_done
+	MOVQ         $0x0000000000000001, R11
+	SHLQ         CL, R11
+	DECQ         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (BX)(R10*4), K1, Z1
+	VBROADCASTSS rows_oneff800000<>+0(SB), Z3
+	VBLENDMPS    Z1, Z3, K1, Z2
+	VMAXPS       Z2, Z0, Z0
+
+max_done:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VPERM2F128    $0x01, Y0, Y0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VPERMILPS     $0x4e, Y0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VBROADCASTSS  X0, Z0
+	VXORPS        Z1, Z1, Z1
+	XORQ          R10, R10
+	MOVQ          R8, CX
+	SUBQ          $0x10, CX
+	JL            exp_rest
+
+exp:
+	VMOVUPS           (BX)(R10*4), Z3
+	VSUBPS            Z0, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z4, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z5
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z5
+	VSCALEFPS         Z4, Z5, Z3
+	VADDPS            Z3, Z1, Z1
+	VMOVUPS           Z3, (AX)(R10*4)
+	ADDQ              $0x10, R10
+	SUBQ              $0x10, CX
+	JGE               exp
+
+exp_rest:
+	ADDQ              $0x10, CX
+	JZ                exp_done
+	MOVQ              $0x0000000000000001, R11
+	SHLQ              CL, R11
+	DECQ              R11
+	KMOVW             R11, K1
+	VMOVUPS.Z         (BX)(R10*4), K1, Z3
+	VSUBPS            Z0, Z3, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z0, Z3, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z4
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z4
+	VSCALEFPS         Z3, Z4, Z0
+	VMOVAPS.Z         Z0, K1, Z0
+	VADDPS            Z0, Z1, Z1
+	VMOVUPS           Z0, K1, (AX)(R10*4)
+
+exp_done:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VPERM2F128    $0x01, Y0, Y0, Y1
+	VADDPS        Y1, Y0, Y0
+	VPERMILPS     $0x4e, Y0, Y1
+	VADDPS        Y1, Y0, Y0
+	VPERMILPS     $0xb1, Y0, Y1
+	VADDPS        Y1, Y0, Y0
+	VBROADCASTSS  X0, Z0
+	VBROADCASTSS  rows_one3f800000<>+0(SB), Z1
+	VDIVPS        Z0, Z1, Z0
+	XORQ          R10, R10
+	MOVQ          R8, CX
+	SUBQ          $0x10, CX
+	JL            gate_rest
+
+gate:
+	VMOVUPS (AX)(R10*4), Z1
+	VMOVUPS (DX)(R10*4), Z3
+	VMULPS  Z0, Z1, Z1
+	VMULPS  Z3, Z1, Z1
+	VMOVUPS (SI)(R10*4), Z3
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS Z1, (AX)(R10*4)
+	ADDQ    $0x10, R10
+	SUBQ    $0x10, CX
+	JGE     gate
+
+gate_rest:
+	ADDQ      $0x10, CX
+	JZ        gate_done
+	MOVQ      $0x0000000000000001, R11
+	SHLQ      CL, R11
+	DECQ      R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (AX)(R10*4), K1, Z1
+	VMOVUPS.Z (DX)(R10*4), K1, Z3
+	VMULPS    Z0, Z1, Z0
+	VMULPS    Z3, Z0, Z0
+	VMOVUPS.Z (SI)(R10*4), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(R10*4)
+
+gate_done:
+	ADDQ R9, AX
+	ADDQ R9, DX
+	ADDQ R9, BX
+	ADDQ R9, SI
+	DECQ DI
+	JNZ  rows
+	JMP  return
+
+short1:
+	MOVQ  R8, CX
+	SUBQ  $0x00000000, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows1:
+	VMOVUPS.Z         (BX), K1, Z0
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z1
+	VBLENDMPS         Z0, Z1, K1, Z2
+	VEXTRACTF64X4     $0x01, Z2, Y0
+	VMAXPS            Y0, Y2, Y0
+	VPERM2F128        $0x01, Y0, Y0, Y1
+	VMAXPS            Y1, Y0, Y0
+	VPERMILPS         $0x4e, Y0, Y1
+	VMAXPS            Y1, Y0, Y0
+	VPERMILPS         $0xb1, Y0, Y1
+	VMAXPS            Y1, Y0, Y0
+	VBROADCASTSS      X0, Z0
+	VSUBPS            Z0, Z2, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z1
+	VMAXPS            Z0, Z1, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z1, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z3
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z3
+	VSCALEFPS         Z1, Z3, Z0
+	VEXTRACTF64X4     $0x01, Z0, Y1
+	VADDPS            Y1, Y0, Y1
+	VPERM2F128        $0x01, Y1, Y1, Y3
+	VADDPS            Y3, Y1, Y1
+	VPERMILPS         $0x4e, Y1, Y3
+	VADDPS            Y3, Y1, Y1
+	VPERMILPS         $0xb1, Y1, Y3
+	VADDPS            Y3, Y1, Y1
+	VBROADCASTSS      X1, Z1
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z3
+	VDIVPS            Z1, Z3, Z1
+	VMOVUPS.Z         (DX), K1, Z3
+	VMULPS            Z1, Z0, Z0
+	VMULPS            Z3, Z0, Z0
+	VMOVUPS.Z         (SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows1
+	JMP               return
+
+short2:
+	MOVQ  R8, CX
+	SUBQ  $0x00000010, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows2:
+	VMOVUPS           (BX), Z0
+	VMOVUPS.Z         64(BX), K1, Z1
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z2
+	VBLENDMPS         Z1, Z2, K1, Z3
+	VMAXPS            Z3, Z0, Z1
+	VEXTRACTF64X4     $0x01, Z1, Y2
+	VMAXPS            Y2, Y1, Y1
+	VPERM2F128        $0x01, Y1, Y1, Y2
+	VMAXPS            Y2, Y1, Y1
+	VPERMILPS         $0x4e, Y1, Y2
+	VMAXPS            Y2, Y1, Y1
+	VPERMILPS         $0xb1, Y1, Y2
+	VMAXPS            Y2, Y1, Y1
+	VBROADCASTSS      X1, Z1
+	VSUBPS            Z1, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z2
+	VMAXPS            Z0, Z2, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z2
+	VRNDSCALEPS       $0x08, Z2, Z2
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z2, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z2, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z4
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z4
+	VSCALEFPS         Z2, Z4, Z0
+	VSUBPS            Z1, Z3, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS       $0x08, Z2, Z2
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z2, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z4
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z4
+	VSCALEFPS         Z2, Z4, Z1
+	VADDPS            Z1, Z0, Z2
+	VEXTRACTF64X4     $0x01, Z2, Y4
+	VADDPS            Y4, Y2, Y2
+	VPERM2F128        $0x01, Y2, Y2, Y4
+	VADDPS            Y4, Y2, Y2
+	VPERMILPS         $0x4e, Y2, Y4
+	VADDPS            Y4, Y2, Y2
+	VPERMILPS         $0xb1, Y2, Y4
+	VADDPS            Y4, Y2, Y2
+	VBROADCASTSS      X2, Z2
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z4
+	VDIVPS            Z2, Z4, Z2
+	VMOVUPS           (DX), Z4
+	VMULPS            Z2, Z0, Z0
+	VMULPS            Z4, Z0, Z0
+	VMOVUPS           (SI), Z4
+	VADDPS            Z4, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS.Z         64(DX), K1, Z0
+	VMULPS            Z2, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         64(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 64(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows2
+	JMP               return
+
+short3:
+	MOVQ  R8, CX
+	SUBQ  $0x00000020, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows3:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS.Z         128(BX), K1, Z2
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z3
+	VBLENDMPS         Z2, Z3, K1, Z4
+	VMAXPS            Z1, Z0, Z2
+	VMAXPS            Z2, Z4, Z2
+	VEXTRACTF64X4     $0x01, Z2, Y3
+	VMAXPS            Y3, Y2, Y2
+	VPERM2F128        $0x01, Y2, Y2, Y3
+	VMAXPS            Y3, Y2, Y2
+	VPERMILPS         $0x4e, Y2, Y3
+	VMAXPS            Y3, Y2, Y2
+	VPERMILPS         $0xb1, Y2, Y3
+	VMAXPS            Y3, Y2, Y2
+	VBROADCASTSS      X2, Z2
+	VSUBPS            Z2, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z0, Z3, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z5
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z5
+	VSCALEFPS         Z3, Z5, Z0
+	VSUBPS            Z2, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z1, Z3, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z5
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z5
+	VSCALEFPS         Z3, Z5, Z1
+	VSUBPS            Z2, Z4, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z5
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VADDPS            Z1, Z0, Z3
+	VADDPS            Z3, Z2, Z3
+	VEXTRACTF64X4     $0x01, Z3, Y5
+	VADDPS            Y5, Y3, Y3
+	VPERM2F128        $0x01, Y3, Y3, Y5
+	VADDPS            Y5, Y3, Y3
+	VPERMILPS         $0x4e, Y3, Y5
+	VADDPS            Y5, Y3, Y3
+	VPERMILPS         $0xb1, Y3, Y5
+	VADDPS            Y5, Y3, Y3
+	VBROADCASTSS      X3, Z3
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z5
+	VDIVPS            Z3, Z5, Z3
+	VMOVUPS           (DX), Z5
+	VMULPS            Z3, Z0, Z0
+	VMULPS            Z5, Z0, Z0
+	VMOVUPS           (SI), Z5
+	VADDPS            Z5, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z3, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS.Z         128(DX), K1, Z0
+	VMULPS            Z3, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         128(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 128(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows3
+	JMP               return
+
+short4:
+	MOVQ  R8, CX
+	SUBQ  $0x00000030, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows4:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS           128(BX), Z2
+	VMOVUPS.Z         192(BX), K1, Z3
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z4
+	VBLENDMPS         Z3, Z4, K1, Z5
+	VMAXPS            Z1, Z0, Z3
+	VMAXPS            Z5, Z2, Z4
+	VMAXPS            Z4, Z3, Z3
+	VEXTRACTF64X4     $0x01, Z3, Y4
+	VMAXPS            Y4, Y3, Y3
+	VPERM2F128        $0x01, Y3, Y3, Y4
+	VMAXPS            Y4, Y3, Y3
+	VPERMILPS         $0x4e, Y3, Y4
+	VMAXPS            Y4, Y3, Y3
+	VPERMILPS         $0xb1, Y3, Y4
+	VMAXPS            Y4, Y3, Y3
+	VBROADCASTSS      X3, Z3
+	VSUBPS            Z3, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z4
+	VMAXPS            Z0, Z4, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z4, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z4, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z6
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z6
+	VSCALEFPS         Z4, Z6, Z0
+	VSUBPS            Z3, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z4
+	VMAXPS            Z1, Z4, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z4, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z4, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z6
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z6
+	VSCALEFPS         Z4, Z6, Z1
+	VSUBPS            Z3, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z4
+	VMAXPS            Z2, Z4, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z4, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z4, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z6
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z6
+	VSCALEFPS         Z4, Z6, Z2
+	VSUBPS            Z3, Z5, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z4, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z6
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z6
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z6
+	VSCALEFPS         Z4, Z6, Z3
+	VADDPS            Z1, Z0, Z4
+	VADDPS            Z3, Z2, Z6
+	VADDPS            Z6, Z4, Z4
+	VEXTRACTF64X4     $0x01, Z4, Y6
+	VADDPS            Y6, Y4, Y4
+	VPERM2F128        $0x01, Y4, Y4, Y6
+	VADDPS            Y6, Y4, Y4
+	VPERMILPS         $0x4e, Y4, Y6
+	VADDPS            Y6, Y4, Y4
+	VPERMILPS         $0xb1, Y4, Y6
+	VADDPS            Y6, Y4, Y4
+	VBROADCASTSS      X4, Z4
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z6
+	VDIVPS            Z4, Z6, Z4
+	VMOVUPS           (DX), Z6
+	VMULPS            Z4, Z0, Z0
+	VMULPS            Z6, Z0, Z0
+	VMOVUPS           (SI), Z6
+	VADDPS            Z6, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z4, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS           128(DX), Z0
+	VMULPS            Z4, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           128(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 128(AX)
+	VMOVUPS.Z         192(DX), K1, Z0
+	VMULPS            Z4, Z3, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         192(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 192(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows4
+	JMP               return
+
+short5:
+	MOVQ  R8, CX
+	SUBQ  $0x00000040, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows5:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS           128(BX), Z2
+	VMOVUPS           192(BX), Z3
+	VMOVUPS.Z         256(BX), K1, Z4
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z5
+	VBLENDMPS         Z4, Z5, K1, Z6
+	VMAXPS            Z1, Z0, Z4
+	VMAXPS            Z3, Z2, Z5
+	VMAXPS            Z4, Z6, Z4
+	VMAXPS            Z4, Z5, Z4
+	VEXTRACTF64X4     $0x01, Z4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERM2F128        $0x01, Y4, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERMILPS         $0x4e, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VPERMILPS         $0xb1, Y4, Y5
+	VMAXPS            Y5, Y4, Y4
+	VBROADCASTSS      X4, Z4
+	VSUBPS            Z4, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z0, Z5, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z7
+	VSCALEFPS         Z5, Z7, Z0
+	VSUBPS            Z4, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z1, Z5, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z7
+	VSCALEFPS         Z5, Z7, Z1
+	VSUBPS            Z4, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z2, Z5, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z7
+	VSCALEFPS         Z5, Z7, Z2
+	VSUBPS            Z4, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z3, Z5, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z7
+	VSCALEFPS         Z5, Z7, Z3
+	VSUBPS            Z4, Z6, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z4, Z5, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z5, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z5, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z7
+	VSCALEFPS         Z5, Z7, Z4
+	VADDPS            Z1, Z0, Z5
+	VADDPS            Z3, Z2, Z7
+	VADDPS            Z5, Z4, Z5
+	VADDPS            Z5, Z7, Z5
+	VEXTRACTF64X4     $0x01, Z5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERM2F128        $0x01, Y5, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERMILPS         $0x4e, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VPERMILPS         $0xb1, Y5, Y7
+	VADDPS            Y7, Y5, Y5
+	VBROADCASTSS      X5, Z5
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z7
+	VDIVPS            Z5, Z7, Z5
+	VMOVUPS           (DX), Z7
+	VMULPS            Z5, Z0, Z0
+	VMULPS            Z7, Z0, Z0
+	VMOVUPS           (SI), Z7
+	VADDPS            Z7, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z5, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS           128(DX), Z0
+	VMULPS            Z5, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           128(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 128(AX)
+	VMOVUPS           192(DX), Z0
+	VMULPS            Z5, Z3, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           192(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 192(AX)
+	VMOVUPS.Z         256(DX), K1, Z0
+	VMULPS            Z5, Z4, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         256(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 256(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows5
+	JMP               return
+
+short6:
+	MOVQ  R8, CX
+	SUBQ  $0x00000050, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows6:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS           128(BX), Z2
+	VMOVUPS           192(BX), Z3
+	VMOVUPS           256(BX), Z4
+	VMOVUPS.Z         320(BX), K1, Z5
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z6
+	VBLENDMPS         Z5, Z6, K1, Z7
+	VMAXPS            Z1, Z0, Z5
+	VMAXPS            Z3, Z2, Z6
+	VMAXPS            Z7, Z4, Z8
+	VMAXPS            Z6, Z5, Z5
+	VMAXPS            Z5, Z8, Z5
+	VEXTRACTF64X4     $0x01, Z5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERM2F128        $0x01, Y5, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERMILPS         $0x4e, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VPERMILPS         $0xb1, Y5, Y6
+	VMAXPS            Y6, Y5, Y5
+	VBROADCASTSS      X5, Z5
+	VSUBPS            Z5, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z0, Z6, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z8
+	VSCALEFPS         Z6, Z8, Z0
+	VSUBPS            Z5, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z1, Z6, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z8
+	VSCALEFPS         Z6, Z8, Z1
+	VSUBPS            Z5, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z2, Z6, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z8
+	VSCALEFPS         Z6, Z8, Z2
+	VSUBPS            Z5, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z3, Z6, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z8
+	VSCALEFPS         Z6, Z8, Z3
+	VSUBPS            Z5, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z4, Z6, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z8
+	VSCALEFPS         Z6, Z8, Z4
+	VSUBPS            Z5, Z7, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z5, Z6, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z6, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z8
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z8
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z8
+	VSCALEFPS         Z6, Z8, Z5
+	VADDPS            Z1, Z0, Z6
+	VADDPS            Z3, Z2, Z8
+	VADDPS            Z5, Z4, Z9
+	VADDPS            Z8, Z6, Z6
+	VADDPS            Z6, Z9, Z6
+	VEXTRACTF64X4     $0x01, Z6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERM2F128        $0x01, Y6, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERMILPS         $0x4e, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VPERMILPS         $0xb1, Y6, Y8
+	VADDPS            Y8, Y6, Y6
+	VBROADCASTSS      X6, Z6
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z8
+	VDIVPS            Z6, Z8, Z6
+	VMOVUPS           (DX), Z8
+	VMULPS            Z6, Z0, Z0
+	VMULPS            Z8, Z0, Z0
+	VMOVUPS           (SI), Z8
+	VADDPS            Z8, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z6, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS           128(DX), Z0
+	VMULPS            Z6, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           128(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 128(AX)
+	VMOVUPS           192(DX), Z0
+	VMULPS            Z6, Z3, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           192(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 192(AX)
+	VMOVUPS           256(DX), Z0
+	VMULPS            Z6, Z4, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           256(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 256(AX)
+	VMOVUPS.Z         320(DX), K1, Z0
+	VMULPS            Z6, Z5, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         320(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 320(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows6
+	JMP               return
+
+short7:
+	MOVQ  R8, CX
+	SUBQ  $0x00000060, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows7:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS           128(BX), Z2
+	VMOVUPS           192(BX), Z3
+	VMOVUPS           256(BX), Z4
+	VMOVUPS           320(BX), Z5
+	VMOVUPS.Z         384(BX), K1, Z6
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z7
+	VBLENDMPS         Z6, Z7, K1, Z8
+	VMAXPS            Z1, Z0, Z6
+	VMAXPS            Z3, Z2, Z7
+	VMAXPS            Z5, Z4, Z9
+	VMAXPS            Z6, Z8, Z6
+	VMAXPS            Z9, Z7, Z7
+	VMAXPS            Z7, Z6, Z6
+	VEXTRACTF64X4     $0x01, Z6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERM2F128        $0x01, Y6, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERMILPS         $0x4e, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VPERMILPS         $0xb1, Y6, Y7
+	VMAXPS            Y7, Y6, Y6
+	VBROADCASTSS      X6, Z6
+	VSUBPS            Z6, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z0, Z7, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z9
+	VSCALEFPS         Z7, Z9, Z0
+	VSUBPS            Z6, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z1, Z7, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z9
+	VSCALEFPS         Z7, Z9, Z1
+	VSUBPS            Z6, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z2, Z7, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z9
+	VSCALEFPS         Z7, Z9, Z2
+	VSUBPS            Z6, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z3, Z7, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z9
+	VSCALEFPS         Z7, Z9, Z3
+	VSUBPS            Z6, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z4, Z7, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z9
+	VSCALEFPS         Z7, Z9, Z4
+	VSUBPS            Z6, Z5, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z5, Z7, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z9
+	VSCALEFPS         Z7, Z9, Z5
+	VSUBPS            Z6, Z8, Z6
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z7
+	VMAXPS            Z6, Z7, Z6
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z6, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z7, Z6
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z9
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z9
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z9
+	VSCALEFPS         Z7, Z9, Z6
+	VADDPS            Z1, Z0, Z7
+	VADDPS            Z3, Z2, Z9
+	VADDPS            Z5, Z4, Z10
+	VADDPS            Z7, Z6, Z7
+	VADDPS            Z10, Z9, Z9
+	VADDPS            Z9, Z7, Z7
+	VEXTRACTF64X4     $0x01, Z7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERM2F128        $0x01, Y7, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERMILPS         $0x4e, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VPERMILPS         $0xb1, Y7, Y9
+	VADDPS            Y9, Y7, Y7
+	VBROADCASTSS      X7, Z7
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z9
+	VDIVPS            Z7, Z9, Z7
+	VMOVUPS           (DX), Z9
+	VMULPS            Z7, Z0, Z0
+	VMULPS            Z9, Z0, Z0
+	VMOVUPS           (SI), Z9
+	VADDPS            Z9, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z7, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS           128(DX), Z0
+	VMULPS            Z7, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           128(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 128(AX)
+	VMOVUPS           192(DX), Z0
+	VMULPS            Z7, Z3, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           192(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 192(AX)
+	VMOVUPS           256(DX), Z0
+	VMULPS            Z7, Z4, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           256(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 256(AX)
+	VMOVUPS           320(DX), Z0
+	VMULPS            Z7, Z5, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           320(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 320(AX)
+	VMOVUPS.Z         384(DX), K1, Z0
+	VMULPS            Z7, Z6, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         384(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 384(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows7
+	JMP               return
+
+short8:
+	MOVQ  R8, CX
+	SUBQ  $0x00000070, CX
+	MOVQ  $0x0000000000000001, R8
+	SHLQ  CL, R8
+	DECQ  R8
+	KMOVW R8, K1
+
+rows8:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           64(BX), Z1
+	VMOVUPS           128(BX), Z2
+	VMOVUPS           192(BX), Z3
+	VMOVUPS           256(BX), Z4
+	VMOVUPS           320(BX), Z5
+	VMOVUPS           384(BX), Z6
+	VMOVUPS.Z         448(BX), K1, Z7
+	VBROADCASTSS      rows_oneff800000<>+0(SB), Z8
+	VBLENDMPS         Z7, Z8, K1, Z9
+	VMAXPS            Z1, Z0, Z7
+	VMAXPS            Z3, Z2, Z8
+	VMAXPS            Z5, Z4, Z10
+	VMAXPS            Z9, Z6, Z11
+	VMAXPS            Z8, Z7, Z7
+	VMAXPS            Z11, Z10, Z8
+	VMAXPS            Z8, Z7, Z7
+	VEXTRACTF64X4     $0x01, Z7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERM2F128        $0x01, Y7, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERMILPS         $0x4e, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VPERMILPS         $0xb1, Y7, Y8
+	VMAXPS            Y8, Y7, Y7
+	VBROADCASTSS      X7, Z7
+	VSUBPS            Z7, Z0, Z0
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z0, Z8, Z0
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z0, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z0
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z0
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z0, Z10
+	VSCALEFPS         Z8, Z10, Z0
+	VSUBPS            Z7, Z1, Z1
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z1, Z8, Z1
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z1, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z1
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z1
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z1, Z10
+	VSCALEFPS         Z8, Z10, Z1
+	VSUBPS            Z7, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z2, Z8, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z10
+	VSCALEFPS         Z8, Z10, Z2
+	VSUBPS            Z7, Z3, Z3
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z3, Z8, Z3
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z3, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z3
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z3
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z3, Z10
+	VSCALEFPS         Z8, Z10, Z3
+	VSUBPS            Z7, Z4, Z4
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z4, Z8, Z4
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z4, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z4, Z4
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z4
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z4
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z4, Z10
+	VSCALEFPS         Z8, Z10, Z4
+	VSUBPS            Z7, Z5, Z5
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z5, Z8, Z5
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z5, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z5, Z5
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z5
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z5
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z5, Z10
+	VSCALEFPS         Z8, Z10, Z5
+	VSUBPS            Z7, Z6, Z6
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z6, Z8, Z6
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z6, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z6, Z6
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z6
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z6
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z6, Z10
+	VSCALEFPS         Z8, Z10, Z6
+	VSUBPS            Z7, Z9, Z7
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z8
+	VMAXPS            Z7, Z8, Z7
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z7, Z8
+	VRNDSCALEPS       $0x08, Z8, Z8
+	VMOVAPS           Z7, Z7
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z8, Z7
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z8, Z7
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z10
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z7, Z10
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z7, Z10
+	VSCALEFPS         Z8, Z10, Z7
+	VADDPS            Z1, Z0, Z8
+	VADDPS            Z3, Z2, Z10
+	VADDPS            Z5, Z4, Z11
+	VADDPS            Z7, Z6, Z12
+	VADDPS            Z10, Z8, Z8
+	VADDPS            Z12, Z11, Z10
+	VADDPS            Z10, Z8, Z8
+	VEXTRACTF64X4     $0x01, Z8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERM2F128        $0x01, Y8, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERMILPS         $0x4e, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VPERMILPS         $0xb1, Y8, Y10
+	VADDPS            Y10, Y8, Y8
+	VBROADCASTSS      X8, Z8
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z10
+	VDIVPS            Z8, Z10, Z8
+	VMOVUPS           (DX), Z10
+	VMULPS            Z8, Z0, Z0
+	VMULPS            Z10, Z0, Z0
+	VMOVUPS           (SI), Z10
+	VADDPS            Z10, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	VMOVUPS           64(DX), Z0
+	VMULPS            Z8, Z1, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           64(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 64(AX)
+	VMOVUPS           128(DX), Z0
+	VMULPS            Z8, Z2, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           128(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 128(AX)
+	VMOVUPS           192(DX), Z0
+	VMULPS            Z8, Z3, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           192(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 192(AX)
+	VMOVUPS           256(DX), Z0
+	VMULPS            Z8, Z4, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           256(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 256(AX)
+	VMOVUPS           320(DX), Z0
+	VMULPS            Z8, Z5, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           320(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 320(AX)
+	VMOVUPS           384(DX), Z0
+	VMULPS            Z8, Z6, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS           384(SI), Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, 384(AX)
+	VMOVUPS.Z         448(DX), K1, Z0
+	VMULPS            Z8, Z7, Z1
+	VMULPS            Z0, Z1, Z0
+	VMOVUPS.Z         448(SI), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, 448(AX)
+	ADDQ              R9, AX
+	ADDQ              R9, DX
+	ADDQ              R9, BX
+	ADDQ              R9, SI
+	DECQ              DI
+	JNZ               rows8
+
+return:
+	VZEROUPPER
+	RET
+
+// func gateColsAVX512(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int, ld int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gateColsAVX512(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), DX
+	MOVQ g_base+48(FP), BX
+	MOVQ residual_base+72(FP), SI
+	MOVQ rows+96(FP), DI
+	MOVQ cols+104(FP), CX
+	MOVQ ld+112(FP), R8
+	SHLQ $0x02, R8
+	XORQ R9, R9
+	SUBQ $0x10, CX
+	JL   cols_rest
+
+cols:
+	VBROADCASTSS rows_oneff800000<>+0(SB), Z0
+	VXORPS       Z1, Z1, Z1
+	MOVQ         DI, R10
+	LEAQ         (BX)(R9*4), R11
+
+max_whole:
+	VMOVUPS (R11), Z2
+	VMAXPS  Z2, Z0, Z0
+	ADDQ    R8, R11
+	DECQ    R10
+	JNZ     max_whole
+	MOVQ    DI, R10
+	LEAQ    (BX)(R9*4), R11
+	LEAQ    (AX)(R9*4), R12
+
+exp_whole:
+	VMOVUPS           (R11), Z2
+	VSUBPS            Z0, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z4
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS         Z3, Z4, Z2
+	VADDPS            Z2, Z1, Z1
+	VMOVUPS           Z2, (R12)
+	ADDQ              R8, R11
+	ADDQ              R8, R12
+	DECQ              R10
+	JNZ               exp_whole
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z0
+	VDIVPS            Z1, Z0, Z0
+	MOVQ              DI, R10
+	LEAQ              (AX)(R9*4), R11
+	LEAQ              (DX)(R9*4), R12
+	LEAQ              (SI)(R9*4), R13
+
+gate_whole:
+	VMOVUPS (R11), Z1
+	VMOVUPS (R12), Z2
+	VMULPS  Z0, Z1, Z1
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS (R13), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R8, R11
+	ADDQ    R8, R12
+	ADDQ    R8, R13
+	DECQ    R10
+	JNZ     gate_whole
+	ADDQ    $0x10, R9
+	SUBQ    $0x10, CX
+	JGE     cols
+
+cols_rest:
+	ADDQ         $0x10, CX
+	JZ           cols_done
+	MOVQ         $0x0000000000000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VBROADCASTSS rows_oneff800000<>+0(SB), Z0
+	VXORPS       Z1, Z1, Z1
+	MOVQ         DI, CX
+	LEAQ         (BX)(R9*4), R10
+
+max_rest:
+	VMOVUPS.Z (R10), K1, Z2
+	VMAXPS    Z2, Z0, Z0
+	ADDQ      R8, R10
+	DECQ      CX
+	JNZ       max_rest
+	MOVQ      DI, CX
+	LEAQ      (BX)(R9*4), BX
+	LEAQ      (AX)(R9*4), R10
+
+exp_rest:
+	VMOVUPS.Z         (BX), K1, Z2
+	VSUBPS            Z0, Z2, Z2
+	VBROADCASTSS      rows_onec2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VMULPS.BCST       rows_one3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST rows_one3f317218<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST rows_oneb102e308<>+0(SB), Z3, Z2
+	VBROADCASTSS      rows_one3ab6da34<>+0(SB), Z4
+	VFMADD213PS.BCST  rows_one3c091dca<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3d2aaa2f<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3e2aaa47<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f000000<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  rows_one3f800000<>+0(SB), Z2, Z4
+	VSCALEFPS         Z3, Z4, Z2
+	VADDPS            Z2, Z1, Z1
+	VMOVUPS           Z2, K1, (R10)
+	ADDQ              R8, BX
+	ADDQ              R8, R10
+	DECQ              CX
+	JNZ               exp_rest
+	VBROADCASTSS      rows_one3f800000<>+0(SB), Z0
+	VDIVPS            Z1, Z0, Z0
+	MOVQ              DI, CX
+	LEAQ              (AX)(R9*4), AX
+	LEAQ              (DX)(R9*4), DX
+	LEAQ              (SI)(R9*4), BX
+
+gate_rest:
+	VMOVUPS.Z (AX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VMULPS    Z0, Z1, Z1
+	VMULPS    Z2, Z1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)
+	ADDQ      R8, AX
+	ADDQ      R8, DX
+	ADDQ      R8, BX
+	DECQ      CX
+	JNZ       gate_rest
+
+cols_done:
+	VZEROUPPER
+	RET
+
 // func softmaxRowsAVX2(dst []float32, x []float32, rows int, cols int, ldDst int, ldX int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $0-80
@@ -3319,5 +4843,1787 @@ rows4:
 	JNZ         rows4
 
 return:
+	VZEROUPPER
+	RET
+
+// func gateRowsAVX2(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gateRowsAVX2(SB), NOSPLIT, $0-112
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ g_base+48(FP), DX
+	MOVQ residual_base+72(FP), BX
+	MOVQ rows+96(FP), SI
+	MOVQ cols+104(FP), DI
+	MOVQ DI, R8
+	SHLQ $0x02, R8
+	CMPQ DI, $0x00000008
+	JLE  short1
+	CMPQ DI, $0x00000010
+	JLE  short2
+	CMPQ DI, $0x00000018
+	JLE  short3
+	CMPQ DI, $0x00000020
+	JLE  short4
+	CMPQ DI, $0x00000028
+	JLE  short5
+	CMPQ DI, $0x00000030
+	JLE  short6
+	CMPQ DI, $0x00000038
+	JLE  short7
+	CMPQ DI, $0x00000040
+	JLE  short8
+
+rows:
+	VMOVUPS rows_allff800000<>+0(SB), Y0
+	XORQ    R9, R9
+	MOVQ    DI, R10
+	SUBQ    $0x08, R10
+	JL      max_rest
+
+max:
+	VMOVUPS (DX)(R9*4), Y1
+	VMAXPS  Y1, Y0, Y0
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R10
+	JGE     max
+
+max_rest:
+	ADDQ       $0x08, R10
+	JZ         max_done
+	LEAQ       rows_tail<>+32(SB), R11
+	SHLQ       $0x02, R10
+	SUBQ       R10, R11
+	VMOVUPS    (R11), Y1
+	VMASKMOVPS (DX)(R9*4), Y1, Y2
+	VMOVUPS    rows_allff800000<>+0(SB), Y3
+	VBLENDVPS  Y1, Y2, Y3, Y1
+	VMAXPS     Y1, Y0, Y0
+
+max_done:
+	VPERM2F128 $0x01, Y0, Y0, Y1
+	VMAXPS     Y1, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y1
+	VMAXPS     Y1, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y1
+	VMAXPS     Y1, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	XORQ       R9, R9
+	MOVQ       DI, R10
+	SUBQ       $0x08, R10
+	JL         exp_rest
+
+exp:
+	VMOVUPS      (DX)(R9*4), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y2
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y2
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y4
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, (AX)(R9*4)
+	ADDQ         $0x08, R9
+	SUBQ         $0x08, R10
+	JGE          exp
+
+exp_rest:
+	ADDQ         $0x08, R10
+	JZ           exp_done
+	LEAQ         rows_tail<>+32(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      (R11), Y2
+	VMASKMOVPS   (DX)(R9*4), Y2, Y3
+	VSUBPS       Y0, Y3, Y0
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y0, Y3, Y0
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y0, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y0
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y0
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y4
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y0, Y4
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y0, Y4
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y0, Y4
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y0, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y0, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y0, Y4
+	VCVTPS2DQ    Y3, Y0
+	VPSRAD       $0x01, Y0, Y3
+	VPSUBD       Y3, Y0, Y0
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y0, Y3, Y3
+	VANDPS       Y3, Y2, Y0
+	VADDPS       Y0, Y1, Y1
+	VMASKMOVPS   Y0, Y2, (AX)(R9*4)
+
+exp_done:
+	VPERM2F128 $0x01, Y1, Y1, Y0
+	VADDPS     Y0, Y1, Y0
+	VPERMILPS  $0x4e, Y0, Y1
+	VADDPS     Y1, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    rows_all3f800000<>+0(SB), Y1
+	VDIVPS     Y0, Y1, Y0
+	XORQ       R9, R9
+	MOVQ       DI, R10
+	SUBQ       $0x08, R10
+	JL         gate_rest
+
+gate:
+	VMOVUPS (AX)(R9*4), Y1
+	VMOVUPS (CX)(R9*4), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS (BX)(R9*4), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)(R9*4)
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, R10
+	JGE     gate
+
+gate_rest:
+	ADDQ       $0x08, R10
+	JZ         gate_done
+	LEAQ       rows_tail<>+32(SB), R11
+	SHLQ       $0x02, R10
+	SUBQ       R10, R11
+	VMOVUPS    (R11), Y1
+	VMASKMOVPS (AX)(R9*4), Y1, Y2
+	VMASKMOVPS (CX)(R9*4), Y1, Y3
+	VMULPS     Y0, Y2, Y0
+	VMULPS     Y3, Y0, Y0
+	VMASKMOVPS (BX)(R9*4), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(R9*4)
+
+gate_done:
+	ADDQ R8, AX
+	ADDQ R8, CX
+	ADDQ R8, DX
+	ADDQ R8, BX
+	DECQ SI
+	JNZ  rows
+	JMP  return
+
+short1:
+	SUBQ    $0x00000000, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows1:
+	VMASKMOVPS   (DX), Y0, Y1
+	VMOVUPS      rows_allff800000<>+0(SB), Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y2
+	VMAXPS       Y2, Y1, Y2
+	VPERMILPS    $0x4e, Y2, Y3
+	VMAXPS       Y3, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y3
+	VMAXPS       Y3, Y2, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y3
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y1
+	VADDPS       Y1, Y2, Y1
+	VPERMILPS    $0x4e, Y1, Y3
+	VADDPS       Y3, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y3
+	VDIVPS       Y1, Y3, Y1
+	VMASKMOVPS   (CX), Y0, Y3
+	VMULPS       Y1, Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows1
+	JMP          return
+
+short2:
+	SUBQ    $0x00000008, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows2:
+	VMOVUPS      (DX), Y1
+	VMASKMOVPS   32(DX), Y0, Y2
+	VMOVUPS      rows_allff800000<>+0(SB), Y3
+	VBLENDVPS    Y0, Y2, Y3, Y2
+	VMAXPS       Y2, Y1, Y3
+	VPERM2F128   $0x01, Y3, Y3, Y4
+	VMAXPS       Y4, Y3, Y3
+	VPERMILPS    $0x4e, Y3, Y4
+	VMAXPS       Y4, Y3, Y3
+	VPERMILPS    $0xb1, Y3, Y4
+	VMAXPS       Y4, Y3, Y3
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y5
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y3, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y3
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y4, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y3
+	VADDPS       Y3, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y3
+	VADDPS       Y3, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y3
+	VDIVPS       Y1, Y3, Y1
+	VMOVUPS      (CX), Y3
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y3
+	VMOVUPS      (BX), Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   32(CX), Y0, Y3
+	VMULPS       Y1, Y2, Y1
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   32(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows2
+	JMP          return
+
+short3:
+	SUBQ    $0x00000010, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows3:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMASKMOVPS   64(DX), Y0, Y3
+	VMOVUPS      rows_allff800000<>+0(SB), Y4
+	VBLENDVPS    Y0, Y3, Y4, Y3
+	VMAXPS       Y2, Y1, Y4
+	VMAXPS       Y4, Y3, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y6
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y4, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y6
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y6, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y4, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y4
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y4
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y4
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y4
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y4
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y2, Y5, Y1
+	VADDPS       Y1, Y3, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y4
+	VADDPS       Y4, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y4
+	VADDPS       Y4, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y4
+	VDIVPS       Y1, Y4, Y1
+	VMOVUPS      (CX), Y4
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y5, Y4
+	VMOVUPS      (BX), Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      32(CX), Y4
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      32(BX), Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMASKMOVPS   64(CX), Y0, Y2
+	VMULPS       Y1, Y3, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   64(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 64(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows3
+	JMP          return
+
+short4:
+	SUBQ    $0x00000018, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows4:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMASKMOVPS   96(DX), Y0, Y4
+	VMOVUPS      rows_allff800000<>+0(SB), Y5
+	VBLENDVPS    Y0, Y4, Y5, Y4
+	VMAXPS       Y2, Y1, Y5
+	VMAXPS       Y4, Y3, Y6
+	VMAXPS       Y6, Y5, Y5
+	VPERM2F128   $0x01, Y5, Y5, Y6
+	VMAXPS       Y6, Y5, Y5
+	VPERMILPS    $0x4e, Y5, Y6
+	VMAXPS       Y6, Y5, Y5
+	VPERMILPS    $0xb1, Y5, Y6
+	VMAXPS       Y6, Y5, Y5
+	VSUBPS       Y5, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y7
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y7, Y6
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y5, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y7
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y7, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y5, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y7
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y7, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y5, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y5
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y5
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y6, Y1
+	VADDPS       Y4, Y3, Y5
+	VADDPS       Y5, Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y5
+	VADDPS       Y5, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y5
+	VADDPS       Y5, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y5
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y5
+	VDIVPS       Y1, Y5, Y1
+	VMOVUPS      (CX), Y5
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y5, Y6, Y5
+	VMOVUPS      (BX), Y6
+	VADDPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      32(CX), Y5
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMOVUPS      32(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      64(CX), Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      64(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMASKMOVPS   96(CX), Y0, Y2
+	VMULPS       Y1, Y4, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   96(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 96(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows4
+	JMP          return
+
+short5:
+	SUBQ    $0x00000020, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows5:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMOVUPS      96(DX), Y4
+	VMASKMOVPS   128(DX), Y0, Y5
+	VMOVUPS      rows_allff800000<>+0(SB), Y6
+	VBLENDVPS    Y0, Y5, Y6, Y5
+	VMAXPS       Y2, Y1, Y6
+	VMAXPS       Y4, Y3, Y7
+	VMAXPS       Y6, Y5, Y6
+	VMAXPS       Y6, Y7, Y6
+	VPERM2F128   $0x01, Y6, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VPERMILPS    $0x4e, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VPERMILPS    $0xb1, Y6, Y7
+	VMAXPS       Y7, Y6, Y6
+	VSUBPS       Y6, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y8, Y7
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y6, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y8, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y6, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y8, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y6, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y8, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y6, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y6
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y6
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y7, Y1
+	VADDPS       Y4, Y3, Y6
+	VADDPS       Y1, Y5, Y1
+	VADDPS       Y1, Y6, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y6
+	VADDPS       Y6, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y6
+	VDIVPS       Y1, Y6, Y1
+	VMOVUPS      (CX), Y6
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y6, Y7, Y6
+	VMOVUPS      (BX), Y7
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      32(CX), Y6
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y6, Y2, Y2
+	VMOVUPS      32(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      64(CX), Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      64(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      96(CX), Y2
+	VMULPS       Y1, Y4, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      96(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	VMASKMOVPS   128(CX), Y0, Y2
+	VMULPS       Y1, Y5, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   128(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 128(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows5
+	JMP          return
+
+short6:
+	SUBQ    $0x00000028, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows6:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMOVUPS      96(DX), Y4
+	VMOVUPS      128(DX), Y5
+	VMASKMOVPS   160(DX), Y0, Y6
+	VMOVUPS      rows_allff800000<>+0(SB), Y7
+	VBLENDVPS    Y0, Y6, Y7, Y6
+	VMAXPS       Y2, Y1, Y7
+	VMAXPS       Y4, Y3, Y8
+	VMAXPS       Y6, Y5, Y9
+	VMAXPS       Y8, Y7, Y7
+	VMAXPS       Y7, Y9, Y7
+	VPERM2F128   $0x01, Y7, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VPERMILPS    $0x4e, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VPERMILPS    $0xb1, Y7, Y8
+	VMAXPS       Y8, Y7, Y7
+	VSUBPS       Y7, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y8
+	VMAXPS       Y1, Y8, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y8, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y8, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y8, Y1
+	VPSRAD       $0x01, Y1, Y8
+	VPSUBD       Y8, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y8, Y9, Y8
+	VMULPS       Y1, Y8, Y8
+	VSUBPS       Y7, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y9, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y7, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y9, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y7, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y9, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y7, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y9, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y7, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y7
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y7
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y7, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       Y2, Y8, Y1
+	VADDPS       Y4, Y3, Y7
+	VADDPS       Y6, Y5, Y9
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y1, Y9, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y7
+	VADDPS       Y7, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y7
+	VDIVPS       Y1, Y7, Y1
+	VMOVUPS      (CX), Y7
+	VMULPS       Y1, Y8, Y8
+	VMULPS       Y7, Y8, Y7
+	VMOVUPS      (BX), Y8
+	VADDPS       Y8, Y7, Y7
+	VMOVUPS      Y7, (AX)
+	VMOVUPS      32(CX), Y7
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y7, Y2, Y2
+	VMOVUPS      32(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      64(CX), Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      64(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      96(CX), Y2
+	VMULPS       Y1, Y4, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      96(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	VMOVUPS      128(CX), Y2
+	VMULPS       Y1, Y5, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      128(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VMASKMOVPS   160(CX), Y0, Y2
+	VMULPS       Y1, Y6, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   160(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 160(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows6
+	JMP          return
+
+short7:
+	SUBQ    $0x00000030, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows7:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMOVUPS      96(DX), Y4
+	VMOVUPS      128(DX), Y5
+	VMOVUPS      160(DX), Y6
+	VMASKMOVPS   192(DX), Y0, Y7
+	VMOVUPS      rows_allff800000<>+0(SB), Y8
+	VBLENDVPS    Y0, Y7, Y8, Y7
+	VMAXPS       Y2, Y1, Y8
+	VMAXPS       Y4, Y3, Y9
+	VMAXPS       Y6, Y5, Y10
+	VMAXPS       Y8, Y7, Y8
+	VMAXPS       Y10, Y9, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERM2F128   $0x01, Y8, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERMILPS    $0x4e, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VPERMILPS    $0xb1, Y8, Y9
+	VMAXPS       Y9, Y8, Y8
+	VSUBPS       Y8, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y9
+	VMAXPS       Y1, Y9, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y9, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y9, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y9, Y1
+	VPSRAD       $0x01, Y1, Y9
+	VPSUBD       Y9, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y9, Y10, Y9
+	VMULPS       Y1, Y9, Y9
+	VSUBPS       Y8, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y10, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y8, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y10, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y8, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y10, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y8, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y10, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y10
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y10
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y10, Y6
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y8, Y7, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y8
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y8
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y8, Y7
+	VMULPS       Y1, Y7, Y7
+	VADDPS       Y2, Y9, Y1
+	VADDPS       Y4, Y3, Y8
+	VADDPS       Y6, Y5, Y10
+	VADDPS       Y1, Y7, Y1
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y8
+	VADDPS       Y8, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y8
+	VDIVPS       Y1, Y8, Y1
+	VMOVUPS      (CX), Y8
+	VMULPS       Y1, Y9, Y9
+	VMULPS       Y8, Y9, Y8
+	VMOVUPS      (BX), Y9
+	VADDPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      32(CX), Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y8, Y2, Y2
+	VMOVUPS      32(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      64(CX), Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      64(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      96(CX), Y2
+	VMULPS       Y1, Y4, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      96(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	VMOVUPS      128(CX), Y2
+	VMULPS       Y1, Y5, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      128(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      160(CX), Y2
+	VMULPS       Y1, Y6, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      160(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
+	VMASKMOVPS   192(CX), Y0, Y2
+	VMULPS       Y1, Y7, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   192(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 192(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows7
+	JMP          return
+
+short8:
+	SUBQ    $0x00000038, DI
+	LEAQ    rows_tail<>+32(SB), R9
+	SHLQ    $0x02, DI
+	SUBQ    DI, R9
+	VMOVUPS (R9), Y0
+
+rows8:
+	VMOVUPS      (DX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      64(DX), Y3
+	VMOVUPS      96(DX), Y4
+	VMOVUPS      128(DX), Y5
+	VMOVUPS      160(DX), Y6
+	VMOVUPS      192(DX), Y7
+	VMASKMOVPS   224(DX), Y0, Y8
+	VMOVUPS      rows_allff800000<>+0(SB), Y9
+	VBLENDVPS    Y0, Y8, Y9, Y8
+	VMAXPS       Y2, Y1, Y9
+	VMAXPS       Y4, Y3, Y10
+	VMAXPS       Y6, Y5, Y11
+	VMAXPS       Y8, Y7, Y12
+	VMAXPS       Y10, Y9, Y9
+	VMAXPS       Y12, Y11, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERM2F128   $0x01, Y9, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERMILPS    $0x4e, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VPERMILPS    $0xb1, Y9, Y10
+	VMAXPS       Y10, Y9, Y9
+	VSUBPS       Y9, Y1, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y10
+	VMAXPS       Y1, Y10, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y10
+	VROUNDPS     $0x08, Y10, Y10
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y10, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y10, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y10, Y1
+	VPSRAD       $0x01, Y1, Y10
+	VPSUBD       Y10, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y10, Y11, Y10
+	VMULPS       Y1, Y10, Y10
+	VSUBPS       Y9, Y2, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y2, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y2, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y2, Y1
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y11, Y2
+	VMULPS       Y1, Y2, Y2
+	VSUBPS       Y9, Y3, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y3, Y1
+	VPSRAD       $0x01, Y1, Y3
+	VPSUBD       Y3, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y3, Y11, Y3
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y9, Y4, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y1, Y4, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y4, Y1
+	VPSRAD       $0x01, Y1, Y4
+	VPSUBD       Y4, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y4, Y11, Y4
+	VMULPS       Y1, Y4, Y4
+	VSUBPS       Y9, Y5, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y1, Y5, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y5, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y5, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y5, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y5, Y11, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y9, Y6, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y6
+	VMAXPS       Y1, Y6, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y6, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y6, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y6, Y1
+	VPSRAD       $0x01, Y1, Y6
+	VPSUBD       Y6, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y6, Y11, Y6
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y9, Y7, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y7
+	VMAXPS       Y1, Y7, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y7, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y7, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y11
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y11
+	VCVTPS2DQ    Y7, Y1
+	VPSRAD       $0x01, Y1, Y7
+	VPSUBD       Y7, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y7, Y11, Y7
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y9, Y8, Y1
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y8
+	VMAXPS       Y1, Y8, Y1
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y1, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y8, Y1
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y8, Y1
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y9
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y1, Y9
+	VCVTPS2DQ    Y8, Y1
+	VPSRAD       $0x01, Y1, Y8
+	VPSUBD       Y8, Y1, Y1
+	VPADDD       rows_all0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       rows_all0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y8, Y9, Y8
+	VMULPS       Y1, Y8, Y8
+	VADDPS       Y2, Y10, Y1
+	VADDPS       Y4, Y3, Y9
+	VADDPS       Y6, Y5, Y11
+	VADDPS       Y8, Y7, Y12
+	VADDPS       Y9, Y1, Y1
+	VADDPS       Y12, Y11, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERM2F128   $0x01, Y1, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERMILPS    $0x4e, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VPERMILPS    $0xb1, Y1, Y9
+	VADDPS       Y9, Y1, Y1
+	VMOVUPS      rows_all3f800000<>+0(SB), Y9
+	VDIVPS       Y1, Y9, Y1
+	VMOVUPS      (CX), Y9
+	VMULPS       Y1, Y10, Y10
+	VMULPS       Y9, Y10, Y9
+	VMOVUPS      (BX), Y10
+	VADDPS       Y10, Y9, Y9
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      32(CX), Y9
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y9, Y2, Y2
+	VMOVUPS      32(BX), Y9
+	VADDPS       Y9, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      64(CX), Y2
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      64(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      96(CX), Y2
+	VMULPS       Y1, Y4, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      96(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	VMOVUPS      128(CX), Y2
+	VMULPS       Y1, Y5, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      128(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      160(CX), Y2
+	VMULPS       Y1, Y6, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      160(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
+	VMOVUPS      192(CX), Y2
+	VMULPS       Y1, Y7, Y3
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      192(BX), Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 192(AX)
+	VMASKMOVPS   224(CX), Y0, Y2
+	VMULPS       Y1, Y8, Y1
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   224(BX), Y0, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, 224(AX)
+	ADDQ         R8, AX
+	ADDQ         R8, CX
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	DECQ         SI
+	JNZ          rows8
+
+return:
+	VZEROUPPER
+	RET
+
+// func gateColsAVX2(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int, ld int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gateColsAVX2(SB), NOSPLIT, $0-120
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ g_base+48(FP), DX
+	MOVQ residual_base+72(FP), BX
+	MOVQ rows+96(FP), SI
+	MOVQ cols+104(FP), DI
+	MOVQ ld+112(FP), R8
+	SHLQ $0x02, R8
+	XORQ R9, R9
+	SUBQ $0x08, DI
+	JL   cols_rest
+
+cols:
+	VMOVUPS rows_allff800000<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    SI, R10
+	LEAQ    (DX)(R9*4), R11
+
+max_whole:
+	VMOVUPS (R11), Y2
+	VMAXPS  Y2, Y0, Y0
+	ADDQ    R8, R11
+	DECQ    R10
+	JNZ     max_whole
+	MOVQ    SI, R10
+	LEAQ    (DX)(R9*4), R11
+	LEAQ    (AX)(R9*4), R12
+
+exp_whole:
+	VMOVUPS      (R11), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y3, Y2
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y3, Y2
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y4
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y3, Y4, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, (R12)
+	ADDQ         R8, R11
+	ADDQ         R8, R12
+	DECQ         R10
+	JNZ          exp_whole
+	VMOVUPS      rows_all3f800000<>+0(SB), Y0
+	VDIVPS       Y1, Y0, Y0
+	MOVQ         SI, R10
+	LEAQ         (AX)(R9*4), R11
+	LEAQ         (CX)(R9*4), R12
+	LEAQ         (BX)(R9*4), R13
+
+gate_whole:
+	VMOVUPS (R11), Y1
+	VMOVUPS (R12), Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS (R13), Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (R11)
+	ADDQ    R8, R11
+	ADDQ    R8, R12
+	ADDQ    R8, R13
+	DECQ    R10
+	JNZ     gate_whole
+	ADDQ    $0x08, R9
+	SUBQ    $0x08, DI
+	JGE     cols
+
+cols_rest:
+	ADDQ    $0x08, DI
+	JZ      cols_done
+	LEAQ    rows_tail<>+32(SB), R10
+	SHLQ    $0x02, DI
+	SUBQ    DI, R10
+	VMOVUPS (R10), Y0
+	VMOVUPS rows_allff800000<>+0(SB), Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    SI, DI
+	LEAQ    (DX)(R9*4), R10
+
+max_rest:
+	VMASKMOVPS (R10), Y0, Y3
+	VMAXPS     Y3, Y1, Y1
+	ADDQ       R8, R10
+	DECQ       DI
+	JNZ        max_rest
+	MOVQ       SI, DI
+	LEAQ       (DX)(R9*4), DX
+	LEAQ       (AX)(R9*4), R10
+
+exp_rest:
+	VMASKMOVPS   (DX), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      rows_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMULPS       rows_all3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS rows_all3f317218<>+0(SB), Y4, Y3
+	VFNMADD231PS rows_allb102e308<>+0(SB), Y4, Y3
+	VMOVUPS      rows_all3ab6da34<>+0(SB), Y5
+	VFMADD213PS  rows_all3c091dca<>+0(SB), Y3, Y5
+	VFMADD213PS  rows_all3d2aaa2f<>+0(SB), Y3, Y5
+	VFMADD213PS  rows_all3e2aaa47<>+0(SB), Y3, Y5
+	VFMADD213PS  rows_all3f000000<>+0(SB), Y3, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  rows_all3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       rows_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       rows_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMASKMOVPS   Y4, Y0, (R10)
+	ADDQ         R8, DX
+	ADDQ         R8, R10
+	DECQ         DI
+	JNZ          exp_rest
+	VMOVUPS      rows_all3f800000<>+0(SB), Y1
+	VDIVPS       Y2, Y1, Y1
+	MOVQ         SI, DX
+	LEAQ         (AX)(R9*4), AX
+	LEAQ         (CX)(R9*4), CX
+	LEAQ         (BX)(R9*4), BX
+
+gate_rest:
+	VMASKMOVPS (AX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y3
+	VMULPS     Y1, Y2, Y2
+	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS (BX), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       R8, AX
+	ADDQ       R8, CX
+	ADDQ       R8, BX
+	DECQ       DX
+	JNZ        gate_rest
+
+cols_done:
 	VZEROUPPER
 	RET

@@ -14,6 +14,16 @@ func softmaxRowsAVX512(dst []float32, x []float32, rows int, cols int, ldDst int
 //go:noescape
 func softmaxGradRowsAVX512(dx []float32, dy []float32, y []float32, rows int, cols int, ldDx int, ldDy int, ldY int)
 
+// gateRowsAVX512 is residual + x·softmax(g) of each row; rows, cols > 0.
+//
+//go:noescape
+func gateRowsAVX512(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int)
+
+// gateColsAVX512 is residual + x·softmax(g), the softmax down each column; rows stand ld apart; rows, cols > 0.
+//
+//go:noescape
+func gateColsAVX512(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int, ld int)
+
 // softmaxRowsAVX2 is softmax of each row; rows, cols > 0.
 //
 //go:noescape
@@ -23,3 +33,13 @@ func softmaxRowsAVX2(dst []float32, x []float32, rows int, cols int, ldDst int, 
 //
 //go:noescape
 func softmaxGradRowsAVX2(dx []float32, dy []float32, y []float32, rows int, cols int, ldDx int, ldDy int, ldY int)
+
+// gateRowsAVX2 is residual + x·softmax(g) of each row; rows, cols > 0.
+//
+//go:noescape
+func gateRowsAVX2(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int)
+
+// gateColsAVX2 is residual + x·softmax(g), the softmax down each column; rows stand ld apart; rows, cols > 0.
+//
+//go:noescape
+func gateColsAVX2(dst []float32, x []float32, g []float32, residual []float32, rows int, cols int, ld int)

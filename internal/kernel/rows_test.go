@@ -179,42 +179,68 @@ func TestLogSoftmax(t *testing.T) {
 	})
 }
 
-func TestGateRows(t *testing.T) {
+// The fused gate has the bits of softmax, product and sum apart; down the columns those of the transposed
+// operands, but for the order of the sum in the softmax.
+func TestGate(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
-		const rows, cols = 5, 23
 		r := rand.New(rand.NewPCG(3, 3))
-		x, g, dy := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
-		input(r, x, false)
-		input(r, g, false)
-		input(r, dy, false)
-		y, w, dx, dg := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
-		GateRows(y, w, x, g, rows, cols)
-		GateGradRows(dx, dg, dy, x, w, rows, cols)
-		loss := func(x, g []float64) float64 {
-			y, w := make([]float64, rows*cols), make([]float64, rows*cols)
-			GateRows(y, w, x, g, rows, cols)
-			return Dot(y, widen(dy))
-		}
-		const h = 1e-5 // central differences in float64: error h² ~ 1e-10
-		for i := range x {
-			x64, g64 := widen(x), widen(g)
-			x64[i] += h
-			up := loss(x64, g64)
-			x64[i] -= 2 * h
-			down := loss(x64, g64)
-			x64[i] += h
-			if d := (up - down) / (2 * h); math.Abs(d-float64(dx[i])) > 1e-5 {
-				t.Fatalf("dx[%d] = %v, want %v", i, dx[i], d)
+		for cols := 1; cols <= 150; cols++ {
+			rows := 1 + cols%9
+			x, g, res, y := newMatrix(r, rows, cols, cols, 1), newMatrix(r, rows, cols, cols, 2), newMatrix(r, rows, cols, cols, 3), newMatrix(r, rows, cols, cols, 0)
+			GateRows(y.x, x.x, g.x, res.x, rows, cols)
+			for _, m := range []matrix{x, g, res, y} {
+				m.checkGaps(t, "gate")
 			}
-			g64[i] += h
-			up = loss(x64, g64)
-			g64[i] -= 2 * h
-			down = loss(x64, g64)
-			if d := (up - down) / (2 * h); math.Abs(d-float64(dg[i])) > 1e-5 {
-				t.Fatalf("dg[%d] = %v, want %v", i, dg[i], d)
+			want := make([]float32, rows*cols)
+			SoftmaxRows(want, g.x, rows, cols, cols, cols)
+			Mul(want, want, x.x)
+			Add(want, want, res.x)
+			for i, w := range want {
+				if y.x[i] != w {
+					t.Fatalf("%d × %d: element %d is %v, want %v", rows, cols, i, y.x[i], w)
+				}
 			}
+
+			GateCols(y.x, x.x, g.x, res.x, rows, cols)
+			for _, m := range []matrix{x, g, res, y} {
+				m.checkGaps(t, "gate down")
+			}
+			flip := func(s []float32) []float64 {
+				f := make([]float64, len(s))
+				for i, v := range s {
+					f[i%cols*rows+i/cols] = float64(v)
+				}
+				return f
+			}
+			down := make([]float64, rows*cols)
+			GateRows(down, flip(x.x), flip(g.x), flip(res.x), cols, rows)
+			// The weights are at most 1 and err by a few ulp, as softmax does.
+			close64(t, "gate down", y.x, transpose64(down, cols, rows), 1e-6, 1+maxAbs(flip(x.x)))
 		}
 	})
+}
+
+// GateCols on more rows than one call of assembly takes.
+func TestGateColsTall(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		const rows, cols = 3000, 40
+		r := rand.New(rand.NewPCG(4, 4))
+		x, g, y := make([]float32, rows*cols), make([]float32, rows*cols), make([]float32, rows*cols)
+		input(r, x, false)
+		input(r, g, false)
+		GateCols(y, x, g, x, rows, cols)
+		want := make([]float64, rows*cols)
+		GateCols(want, widen(x), widen(g), widen(x), rows, cols)
+		close64(t, "gate down", y, want, 1e-6, 1+maxAbs(widen(x)))
+	})
+}
+
+func transpose64(x []float64, rows, cols int) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i%cols*rows+i/cols] = v
+	}
+	return y
 }
 
 // eachPathBench runs f once per path; f works on elems elements.

@@ -11,6 +11,8 @@ func minOfF32(x []float32) (float32, bool)                                      
 func dotF32(a, b []float32) (float64, bool)                                        { return 0, false }
 func sumExpF32(x []float32, m float32) (float64, bool)                             { return 0, false }
 func softmaxRowsF32(dst, x []float32, rows, cols, ldDst, ldX int) bool             { return false }
+func gateRowsF32(dst, x, g, residual []float32, rows, cols int) bool               { return false }
+func gateColsF32(dst, x, g, residual []float32, rows, cols int) bool               { return false }
 func softmaxGradRowsF32(dx, dy, y []float32, rows, cols, ldDx, ldDy, ldY int) bool { return false }
 func layerNormRowsF32(dst, x, gamma, beta, mean, rstd []float32, rows, cols int, eps float32) bool {
 	return false

@@ -18,6 +18,8 @@ const (
 func emitRows(v vec) {
 	v.emitSoftmax()
 	v.emitSoftmaxGrad()
+	v.emitGateRows()
+	v.emitGateCols()
 }
 
 // byLength branches to short(k, mask) for rows of k <= most vectors, whose
@@ -169,6 +171,112 @@ func (v vec) emitSoftmaxGrad() {
 			v.sweep("grad", cols, func(i reg.GPVirtual, mask Op) {
 				v.st(v.mul(v.sub(dot, v.ld(at(dy, i), mask)), v.ld(at(y, i), mask)), at(dx, i), mask)
 			})
+		})
+	})
+	end()
+}
+
+// emitGateRows keeps a row of weights in registers where softmax does, else
+// in dst.
+func (v vec) emitGateRows() {
+	v.text("gateRows", "func(dst, x, g, residual []float32, rows, cols int)", "is residual + x·softmax(g) of each row; rows, cols > 0.")
+	dst, x, g, res := ptr("dst"), ptr("x"), ptr("g"), ptr("residual")
+	rows, cols := count("rows"), count("cols")
+	next := GP64()
+	MOVQ(cols, next)
+	SHLQ(Imm(2), next)
+	ptrs, strides := []reg.GPVirtual{dst, x, g, res}, []reg.GPVirtual{next, next, next, next}
+	v.byLength(cols, shortSoftmax, func(k int, mask Op) {
+		eachRow(fmt.Sprintf("rows%d", k), rows, ptrs, strides, func() {
+			e := v.row(g, k, mask)
+			e[k-1] = v.sel(mask, e[k-1], v.load(negInf))
+			m := v.join(VMAXPS, e)
+			for j := range e {
+				e[j] = v.expNeg(v.sub(m, e[j]))
+			}
+			inv := v.div(v.join(VADDPS, e), v.load(lit(1)))
+			for j := range e {
+				m, at := mask, j*v.bytes()
+				if j < k-1 {
+					m = nil
+				}
+				v.gated(e[j], inv, Mem{Base: dst, Disp: at}, Mem{Base: x, Disp: at}, Mem{Base: res, Disp: at}, m)
+			}
+		})
+	}, func() {
+		eachRow("rows", rows, ptrs, strides, func() {
+			acc := v.load(negInf)
+			v.sweep("max", cols, func(i reg.GPVirtual, mask Op) {
+				in := v.ld(at(g, i), mask)
+				if mask != nil {
+					in = v.sel(mask, in, v.load(negInf))
+				}
+				VMAXPS(in, acc, acc)
+			})
+			m, sum := v.reduce(VMAXPS, acc), v.zero()
+			v.sweep("exp", cols, func(i reg.GPVirtual, mask Op) {
+				e := v.expNeg(v.sub(m, v.ld(at(g, i), mask)))
+				if mask != nil {
+					e = v.keep(mask, e)
+				}
+				v.addTo(e, sum)
+				v.st(e, at(dst, i), mask)
+			})
+			inv := v.div(v.reduce(VADDPS, sum), v.load(lit(1)))
+			v.sweep("gate", cols, func(i reg.GPVirtual, mask Op) {
+				v.gated(v.ld(at(dst, i), mask), inv, at(dst, i), at(x, i), at(res, i), mask)
+			})
+		})
+	})
+	end()
+}
+
+// gated stores residual + x·(e·inv), each step rounded as the steps by themselves.
+func (v vec) gated(e, inv R, dst, x, res Mem, mask Op) {
+	y := v.mul(v.ld(x, mask), v.mul(inv, e))
+	v.st(v.add(v.ld(res, mask), y), dst, mask)
+}
+
+// emitGateCols takes a vector of columns at a time down all rows, thrice.
+func (v vec) emitGateCols() {
+	v.text("gateCols", "func(dst, x, g, residual []float32, rows, cols, ld int)", "is residual + x·softmax(g), the softmax down each column; rows stand ld apart; rows, cols > 0.")
+	dst, x, g, res := ptr("dst"), ptr("x"), ptr("g"), ptr("residual")
+	rows, cols := count("rows"), count("cols")
+	next := stride("ld")
+	v.sweep("cols", cols, func(i reg.GPVirtual, mask Op) {
+		part := "whole"
+		if mask != nil {
+			part = "rest"
+		}
+		down := func(name string, ptrs []reg.GPVirtual, body func(at []Mem)) {
+			left := GP64()
+			MOVQ(rows, left)
+			var ps []reg.GPVirtual
+			var at []Mem
+			for _, p := range ptrs {
+				q := GP64()
+				LEAQ(Mem{Base: p, Index: i, Scale: 4}, q)
+				ps, at = append(ps, q), append(at, Mem{Base: q})
+			}
+			label := fmt.Sprintf("%s_%s", name, part)
+			Label(label)
+			body(at)
+			for _, q := range ps {
+				ADDQ(next, q)
+			}
+			DECQ(left)
+			JNZ(LabelRef(label))
+		}
+		m, sum := v.load(negInf), v.zero()
+		down("max", []reg.GPVirtual{g}, func(at []Mem) { VMAXPS(v.ld(at[0], mask), m, m) })
+		down("exp", []reg.GPVirtual{g, dst}, func(at []Mem) {
+			e := v.expNeg(v.sub(m, v.ld(at[0], mask)))
+			v.addTo(e, sum)
+			v.st(e, at[1], mask)
+		})
+		inv := v.div(sum, v.load(lit(1)))
+		down("gate", []reg.GPVirtual{dst, x, res}, func(at []Mem) {
+			v.gated(v.ld(at[0], mask), inv, at[0], at[1], at[2], mask)
 		})
 	})
 	end()
