@@ -24,6 +24,11 @@ func NewLinear(in, out int, bias bool) *Linear {
 // Forward maps [..., in] to [..., out].
 func (l *Linear) Forward(x *tensor.Tensor) *tensor.Tensor { return x.Linear(l.Weight, l.Bias) }
 
+// ForwardOver is Forward along another axis than the last: [..., in, ...] to [..., out, ...].
+func (l *Linear) ForwardOver(axis int, x *tensor.Tensor) *tensor.Tensor {
+	return x.LinearOver(axis, l.Weight, l.Bias)
+}
+
 // ForwardAct is act(Forward(x)), fused in inference.
 func (l *Linear) ForwardAct(x *tensor.Tensor, act tensor.Act) *tensor.Tensor {
 	return x.LinearAct(l.Weight, l.Bias, act)
@@ -38,11 +43,16 @@ func (l *Linear) init(key uint64) {
 	}
 }
 
-// MLP is out(dropout(act(in(x)))), fused where that pays (tensor.MLP).
+// MLP is out(dropout(act(in(x)))) along the last axis, fused where that pays (tensor.MLP).
 func MLP(x *tensor.Tensor, in, out *Linear, act tensor.Act, d *Dropout) *tensor.Tensor {
+	return MLPOver(-1, x, in, out, act, d)
+}
+
+// MLPOver is MLP along any axis.
+func MLPOver(axis int, x *tensor.Tensor, in, out *Linear, act tensor.Act, d *Dropout) *tensor.Tensor {
 	p, path := 0.0, uint64(0)
 	if d != nil {
 		p, path = d.P, d.path
 	}
-	return x.MLP(in.Weight, in.Bias, out.Weight, out.Bias, act, p, path)
+	return x.MLPOver(axis, in.Weight, in.Bias, out.Weight, out.Bias, act, p, path)
 }

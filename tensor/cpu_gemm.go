@@ -25,6 +25,9 @@ func gemmLoop[T kernel.Float](dst, a, b *Tensor, ta, tb bool, ep epilogue) {
 	if ep.bias != nil {
 		e.Bias = data[T](ep.bias)[:n]
 	}
+	if ep.rowBias != nil {
+		e.RowBias = data[T](ep.rowBias)[:m]
+	}
 	ma, mb := mat[T](a, ta), mat[T](b, tb)
 	c := data[T](dst)
 	if ep.residual != nil {

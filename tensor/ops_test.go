@@ -39,6 +39,7 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 	w2, bias2 := param("mlp2", 5, 4), param("mlpb", 5)
 	cw, cw1, gw, cw2 := param("cw", 4, 5, 3), param("cw1", 4, 5, 1), param("gw", 4, 2, 3), param("cw2", 4, 2, 3, 2)
 	ctw, ctg := param("ctw", 4, 5, 3), param("ctg", 4, 2, 3)
+	ow, kw := param("ow", 4, 5), param("kw", 2, 3)
 	abias, kbias := param("abias", 2, 3, 3), param("kbias", 2, 1, 1, 3)
 	heads := func(c *tensor.Ctx, x T) T { return c.Use(x).Reshape(2, 3, 2, 2).Permute(0, 2, 1, 3) }
 	one := func(f func(x T) T) func(c *tensor.Ctx) T {
@@ -66,8 +67,13 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"sum all": one(func(x T) T { return x.Sum().Square() }), "mean": one(func(x T) T { return x.Mean(-1).Square() }),
 		"amax": one(func(x T) T { return x.Amax(1).Square() }), "logsumexp": one(func(x T) T { return x.LogSumExp().Square() }),
 		"softmax": one(func(x T) T { return x.Softmax().Mul(b) }), "log softmax": one(func(x T) T { return x.LogSoftmax().Mul(b) }),
-		"gate":    one(func(x T) T { return x.Gate(x.Ctx().Use(b)) }),
-		"reshape": one(func(x T) T { return x.Reshape(5, 21).Square() }), "permute view": one(func(x T) T { return x.Permute(1, 0, 2).Square().Mul(row) }),
+		"gate":      one(func(x T) T { return x.Gate(-1, x.Ctx().Use(b), nil) }),
+		"gate down": one(func(x T) T { return x.Gate(1, x.Ctx().Use(b), x.Square()) }), "gate far": one(func(x T) T { return x.Gate(0, b, b) }),
+		"gate residual": one(func(x T) T { return x.Gate(2, x.Square(), x.Ctx().Use(b)) }),
+		"linear over":   one(func(x T) T { return x.LinearOver(1, ow, bias).Square() }), "linear far": one(func(x T) T { return x.LinearOver(0, kw, nil).Square() }),
+		"mlp over":         one(func(x T) T { return x.MLPOver(1, ow, bias, w2, bias2, tensor.ActGELU, 0, 0).Square() }),
+		"mlp over dropout": one(func(x T) T { return x.MLPOver(1, ow, bias, w2, bias2, tensor.ActGELU, 0.3, 9).Square() }),
+		"reshape":          one(func(x T) T { return x.Reshape(5, 21).Square() }), "permute view": one(func(x T) T { return x.Permute(1, 0, 2).Square().Mul(row) }),
 		"permute copy": one(func(x T) T { return x.Permute(2, 0, 1).Square() }), "transpose": one(func(x T) T { return x.Transpose(1, 2).Exp() }),
 		"transposed reshape": one(func(x T) T { return x.Transpose(0, 1).Reshape(15, 7).Square() }),
 		"slice":              one(func(x T) T { return x.Slice(1, 1, 4).Square().Mul(row) }), "slice last": one(func(x T) T { return x.Slice(2, 2, 5).Exp() }),

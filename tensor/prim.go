@@ -49,6 +49,9 @@ type primitives struct {
 	mlp     func(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) // x and out [rows, …]
 	mlpGrad func(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64)
 
+	mlpOver func(out, x, w1, b1, w2, b2 *Tensor, act Act) // along the second-last axis; inference
+	gate    func(out, x, g, residual *Tensor, down bool)  // softmax along the last axis, or down the second-last
+
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous
 	absPowers  func(x *Tensor, p float64) float64
@@ -60,11 +63,12 @@ type primitives struct {
 // prim is where ops reach storage. Tests put guards around it.
 var prim = cpuPrimitives()
 
-// epilogue is what gemm does to the product before it stores it: add dst's old content, add a bias per column, apply
-// an activation, add a residual.
+// epilogue is what gemm does to the product before it stores it: add dst's old content, add a bias per column or row,
+// apply an activation, add a residual.
 type epilogue struct {
 	add      bool
 	bias     *Tensor
+	rowBias  *Tensor
 	act      Act
 	residual *Tensor
 }

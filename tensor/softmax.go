@@ -29,9 +29,6 @@ func softmaxBack(n *node) {
 	n.in[0].accumulate(dx)
 }
 
-// Gate is x∘softmax(g) along the last axis: the gated attention of TSMixer and Tiny Time Mixers (arXiv 2306.09364, §3.2).
-func (x *Tensor) Gate(g *Tensor) *Tensor { return x.Mul(g.Softmax()) }
-
 // LogSumExp is ln Σⱼ e^xⱼ along the last axis, which stays with length 1.
 func (x *Tensor) LogSumExp() *Tensor {
 	m := x.Detach().Amax(-1)

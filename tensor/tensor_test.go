@@ -34,6 +34,30 @@ func TestOps(t *testing.T) {
 	}
 }
 
+// Ops that are fused where no tape is recorded give what they give with one. In float64 the order of sums is all that
+// may differ.
+func TestInferenceEqualsRecorded(t *testing.T) {
+	cases, _ := opCases(tensor.F64)
+	for name, f := range cases {
+		ctx := tensor.New(tensor.Options{Grad: true})
+		want := f(ctx).ReadF64()
+		ctx.Close()
+		for i, v := range infer(f) {
+			if math.Abs(v-want[i]) > 1e-13*(1+math.Abs(want[i])) {
+				t.Errorf("%s: element %d is %v, with a tape %v", name, i, v, want[i])
+				break
+			}
+		}
+	}
+}
+
+// infer gives an op's result without a tape.
+func infer(f opCase) []float64 {
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	return f(ctx).ReadF64()
+}
+
 // run gives an op's loss and the gradients of all parameters, nil where there is none.
 func run(f opCase, params []T) (all [][]float64) {
 	ctx := tensor.New(training)
@@ -155,6 +179,7 @@ func TestNoHostAccess(t *testing.T) {
 				}
 			}()
 			run(f, params)
+			infer(f)
 		}()
 	}
 	steps(t, 2)
@@ -182,9 +207,9 @@ func TestNothingUnwritten(t *testing.T) {
 	for _, dt := range []tensor.DType{tensor.F32, tensor.F64} {
 		cases, params := opCases(dt)
 		for name, f := range cases {
-			want := run(f, params)
+			want := append(run(f, params), infer(f))
 			restore := tensor.FillNew()
-			got := run(f, params)
+			got := append(run(f, params), infer(f))
 			restore()
 			for i := range want {
 				if !slices.Equal(got[i], want[i]) { // a NaN is unequal, too
@@ -302,5 +327,49 @@ func TestStepAllocations(t *testing.T) {
 	t.Logf("%d bytes a step", best)
 	if best > 64<<10 && !raceDetector {
 		t.Errorf("a training step allocates %d bytes, want at most 64 KiB", best)
+	}
+}
+
+// A function of the batch, piece by piece, gives the same bits as on the whole, on any number of threads, and shape mistakes
+// inside it come out as such.
+func TestPieces(t *testing.T) {
+	defer par.SetThreads(0)
+	for _, threads := range []int{1, 2, 3} {
+		par.SetThreads(threads)
+		ctx := tensor.New(tensor.Options{})
+		x := ctx.Normal(1, tensor.F32, 23, 4, 5)
+		f := func(c *tensor.Ctx, in []*tensor.Tensor) []*tensor.Tensor {
+			if in[1] != nil {
+				t.Error("a nil operand is not passed on")
+			}
+			return []*tensor.Tensor{in[0].Exp().Sum(2), nil, in[0].Transpose(1, 2)}
+		}
+		want := f(ctx, []*tensor.Tensor{x, nil})
+		for _, piece := range []int{0, 1, 4, 23, 40} {
+			got := tensor.Pieces(ctx, piece, []*tensor.Tensor{x, nil}, f)
+			for i, w := range want {
+				if w == nil {
+					if got[i] != nil {
+						t.Errorf("result %d should be nil", i)
+					}
+					continue
+				}
+				if !slices.Equal(got[i].Shape(), w.Shape()) || !slices.Equal(got[i].Read(), w.Read()) {
+					t.Errorf("pieces of %d on %d threads: result %d differs", piece, threads, i)
+				}
+			}
+		}
+		var err error
+		func() {
+			defer tensor.Recover(&err)
+			tensor.Pieces(ctx, 5, []*tensor.Tensor{x}, func(c *tensor.Ctx, in []*tensor.Tensor) []*tensor.Tensor {
+				return []*tensor.Tensor{in[0].MatMul(in[0])}
+			})
+		}()
+		var e *tensor.Error
+		if !errors.As(err, &e) || e.Op != "matmul" {
+			t.Errorf("a shape mistake gives %v", err)
+		}
+		ctx.Close()
 	}
 }

@@ -62,5 +62,5 @@ func (h *ForecastChannelHead) forward(y, past, future *tensor.Tensor) *tensor.Te
 	if h.Mixer != nil {
 		y = h.Mixer.forward(h.Embed.Forward(y))
 	}
-	return base.Add(h.Out.Forward(h.Gate.forward(y.Flatten(2, 3))))
+	return base.Add(h.Out.Forward(h.Gate.forward(-1, y.Flatten(2, 3), nil)))
 }

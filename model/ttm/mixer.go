@@ -37,7 +37,7 @@ func (n *Norm) forward(x *tensor.Tensor) *tensor.Tensor {
 	return n.Layer.Forward(x)
 }
 
-// MLP is fc2(dropout(gelu(fc1(x)))) over the last axis, with dropout after.
+// MLP is fc2(dropout(gelu(fc1(x)))) along an axis, with dropout after.
 type MLP struct {
 	FC1      *nn.Linear  `w:"fc1"`
 	FC2      *nn.Linear  `w:"fc2"`
@@ -50,11 +50,11 @@ func newMLP(in, factor int, dropout float64) *MLP {
 		Dropout1: nn.NewDropout(dropout), Dropout2: nn.NewDropout(dropout)}
 }
 
-func (m *MLP) forward(x *tensor.Tensor) *tensor.Tensor {
-	return m.Dropout2.Forward(nn.MLP(x, m.FC1, m.FC2, tensor.ActGELU, m.Dropout1))
+func (m *MLP) forward(axis int, x *tensor.Tensor) *tensor.Tensor {
+	return m.Dropout2.Forward(nn.MLPOver(axis, x, m.FC1, m.FC2, tensor.ActGELU, m.Dropout1))
 }
 
-// Gate is x∘softmax(W·x + b) over the last axis, the gated attention.
+// Gate is x∘softmax(W·x + b) along an axis, the gated attention, plus a residual if there is one.
 type Gate struct {
 	Attn *nn.Linear `w:"attn_layer"`
 }
@@ -66,14 +66,24 @@ func newGate(on bool, d int) *Gate {
 	return &Gate{Attn: nn.NewLinear(d, d, true)}
 }
 
-func (g *Gate) forward(x *tensor.Tensor) *tensor.Tensor {
-	if g == nil {
-		return x
+func (g *Gate) forward(axis int, x, residual *tensor.Tensor) *tensor.Tensor {
+	switch {
+	case g != nil:
+		return x.Gate(axis, g.Attn.ForwardOver(axis, x), residual)
+	case residual != nil:
+		return residual.Add(x)
 	}
-	return x.Gate(g.Attn.Forward(x))
+	return x
 }
 
-// PatchMixer mixes along the patches: norm, transpose, MLP, gate, transpose back, residual.
+// The axes of hidden states.
+const (
+	channels = 1
+	patches  = 2
+	width    = 3
+)
+
+// PatchMixer mixes along the patches: norm, MLP, gate, residual.
 type PatchMixer struct {
 	Norm     *Norm         `w:"norm"`
 	MLP      *MLP          `w:"mlp"`
@@ -92,13 +102,13 @@ func newPatchMixer(c *Config, d dims) *PatchMixer {
 
 func (m *PatchMixer) forward(x *tensor.Tensor) *tensor.Tensor {
 	h := m.Norm.forward(x)
-	y := m.MLP.forward(h.Transpose(2, 3)) // [B, C, D, P]
-	y = m.Gate.forward(y).Transpose(2, 3)
-	if m.Attn != nil {
-		a, _ := m.Attn.Forward(h.Flatten(0, 1), tensor.AttentionOptions{})
-		y = m.NormAttn.forward(y.Add(a.Reshape(h.Shape()...)))
+	y := m.MLP.forward(patches, h)
+	if m.Attn == nil {
+		return m.Gate.forward(patches, y, x)
 	}
-	return x.Add(y)
+	y = m.Gate.forward(patches, y, nil)
+	a, _ := m.Attn.Forward(h.Flatten(0, 1), tensor.AttentionOptions{})
+	return x.Add(m.NormAttn.forward(y.Add(a.Reshape(h.Shape()...))))
 }
 
 // FeatureMixer mixes along the width: norm, MLP, gate, residual.
@@ -113,7 +123,7 @@ func newFeatureMixer(c *Config, d dims) *FeatureMixer {
 }
 
 func (m *FeatureMixer) forward(x *tensor.Tensor) *tensor.Tensor {
-	return x.Add(m.Gate.forward(m.MLP.forward(m.Norm.forward(x))))
+	return m.Gate.forward(width, m.MLP.forward(width, m.Norm.forward(x)), x)
 }
 
 // ChannelMixer mixes along the channels; unlike its siblings it gates before its MLP.
@@ -128,8 +138,8 @@ func newChannelMixer(c *Config, d dims) *ChannelMixer {
 }
 
 func (m *ChannelMixer) forward(x *tensor.Tensor) *tensor.Tensor {
-	h := m.Norm.forward(x).Permute(0, 3, 2, 1) // [B, D, P, C]
-	return x.Add(m.MLP.forward(m.Gate.forward(h)).Permute(0, 3, 2, 1))
+	h := m.Gate.forward(channels, m.Norm.forward(x), nil)
+	return x.Add(m.MLP.forward(channels, h))
 }
 
 // Layer is one mixer layer: channels (in mix_channel mode), patches, features.
