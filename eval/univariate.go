@@ -106,7 +106,7 @@ func (res *UnivariateResult) add(f model.Forecaster, list []*series.Series, h, s
 	}
 	tctx := tensor.New(tensor.Options{})
 	defer tctx.Close()
-	out := f.Forecast(tctx, model.Window{Past: tctx.F32s(past, B, T, 1), Observed: tctx.F32s(observed, B, T, 1)})
+	out := model.ForecastBatch(tctx, f, model.Window{Past: tctx.F32s(past, B, T, 1), Observed: tctx.F32s(observed, B, T, 1)})
 	H, mean := out.Mean.Dim(1), out.Mean.Read()
 	var quantiles []float32
 	if out.Quantiles != nil {

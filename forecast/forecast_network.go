@@ -147,7 +147,7 @@ func (n *network) batch(all []window, h int) (out []path, err error) {
 	}
 	for done := 0; done < h; {
 		tctx.Next(0)
-		f := n.model.Forecast(tctx, n.input(tctx, all, history, done))
+		f := model.ForecastBatch(tctx, n.model, n.input(tctx, all, history, done))
 		if f.Mean.Rank() != 3 || f.Mean.Dim(1) < 1 || f.Mean.Dim(2) != len(targets) {
 			return nil, fmt.Errorf("%s gives %v for %d targets; is it a forecaster?", n.name(), f.Mean.Shape(), len(targets))
 		}

@@ -74,7 +74,7 @@ func Errors(ctx context.Context, m model.Forecaster, w *Windows, n int) (e Error
 		}
 		tctx.Next(0)
 		past, target := w.Batch(tctx, index)
-		d := m.Forecast(tctx, model.Window{Past: past}).Mean.Slice(1, 0, w.Horizon).Sub(target).Read()
+		d := model.ForecastBatch(tctx, m, model.Window{Past: past}).Mean.Slice(1, 0, w.Horizon).Sub(target).Read()
 		for i, v := range d {
 			se[i%w.C] += float64(v) * float64(v)
 			ae[i%w.C] += math.Abs(float64(v))

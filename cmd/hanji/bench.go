@@ -135,7 +135,7 @@ func benchTTM(o benchOptions) error {
 	x := ctx.Normal(1, tensor.F32, o.batch, spec.Context, 7).Keep()
 	run := func() {
 		ctx.Next(0)
-		m.Forecast(ctx, model.Window{Past: ctx.Use(x)})
+		model.ForecastBatch(ctx, m, model.Window{Past: ctx.Use(x)})
 	}
 	run()
 	n, t := 0, time.Now()
