@@ -58,20 +58,25 @@ func mlpGradLoop[T kernel.Float](pool *buffers[T], dx *Tensor, g mlpGrads, dy, x
 	apply, grad := unaryKernel[T](actOps[act]), unaryGradKernel[T](actOps[act])
 	par.For(rows, block, func(lo, hi int) {
 		r := hi - lo
-		buf := pool.get(4*block*hidden + max(hidden, n))
+		buf := pool.get(3 * block * hidden)
 		defer pool.put(buf)
 		part := func(i int) []T { return (*buf)[i*block*hidden:][:r*hidden] }
-		h, a, dh, keep := part(0), part(1), part(2), part(3)
+		a, d, dh := part(0), part(1), part(2)
 		dW1, dB1, dW2, dB2 := cut((*partial)[lo/block*size:][:size], hidden*in, hidden, n*hidden, n)
 		xm := kernel.Mat[T]{Data: xs[lo*x.stride[0]:], RS: x.stride[0], CS: 1}
 		dym := kernel.Mat[T]{Data: dys[lo*dy.stride[0]:], RS: dy.stride[0], CS: 1}
 
-		kernel.Gemm(r, hidden, in, xm, m1, h, hidden, kernel.Epilogue[T]{Bias: bias}) // the hidden layer again
-		apply(a, h, 0)
+		// The hidden layer again, and its derivative in d.
+		kernel.Gemm(r, hidden, in, xm, m1, dh, hidden, kernel.Epilogue[T]{Bias: bias})
+		if act == ActGELU {
+			kernel.GELUBoth(a, d, dh)
+		} else {
+			apply(a, dh, 0)
+			kernel.Fill(d, 1)
+			grad(d, d, dh, 0)
+		}
 		if p > 0 {
-			kernel.Fill(keep, 1)
-			kernel.Dropout(keep, keep, p, key, uint64(lo*hidden))
-			kernel.Mul(a, a, keep)
+			kernel.DropoutPair(a, d, p, key, uint64(lo*hidden))
 		}
 		if g.w2 != nil {
 			kernel.Gemm(n, hidden, r, dym.T(), kernel.RowMajor(a, hidden), dW2, hidden, kernel.Epilogue[T]{})
@@ -80,10 +85,7 @@ func mlpGradLoop[T kernel.Float](pool *buffers[T], dx *Tensor, g mlpGrads, dy, x
 			colSums(dB2, dym, r, n)
 		}
 		kernel.Gemm(r, hidden, n, dym, m2, dh, hidden, kernel.Epilogue[T]{})
-		if p > 0 {
-			kernel.Mul(dh, dh, keep)
-		}
-		grad(dh, dh, h, 0)
+		kernel.Mul(dh, dh, d)
 		if g.w1 != nil {
 			kernel.Gemm(hidden, in, r, kernel.RowMajor(dh, hidden).T(), xm, dW1, in, kernel.Epilogue[T]{})
 		}

@@ -127,6 +127,22 @@ func DropoutAdd[T Float](dst, x, residual []T, p float64, key, offset uint64) {
 	dropoutGeneric(dst[hi:], x[hi:], residual[hi:], drop, T(scale), key, offset+uint64(hi))
 }
 
+// DropoutPair drops the same elements of a and b, in place.
+func DropoutPair[T Float](a, b []T, p float64, key, offset uint64) {
+	b = b[:len(a)]
+	drop, scale := dropoutParams(p)
+	if !isF32[T]() || drop == 0 || drop > 0xffff {
+		Dropout(a, a, p, key, offset)
+		Dropout(b, b, p, key, offset)
+		return
+	}
+	lo, hi := dropoutPairF32(f32(a), f32(b), drop, float32(scale), key, offset)
+	for _, x := range [...][]T{a, b} {
+		dropoutGeneric(x[:lo], x, nil, drop, T(scale), key, offset)
+		dropoutGeneric(x[hi:], x[hi:], nil, drop, T(scale), key, offset+uint64(hi))
+	}
+}
+
 // dropoutParams gives the smallest lane that is kept and the factor of what
 // is kept. p outside [0, 1] is taken as its nearer end.
 func dropoutParams(p float64) (drop uint32, scale float64) {

@@ -11,11 +11,7 @@ const dropoutGroup = 64
 // dropoutF32 does the elements from lo up to hi: whole groups that begin at
 // a block. residual may be nil.
 func dropoutF32(dst, x, residual []float32, drop uint32, scale float32, key, offset uint64) (lo, hi int) {
-	lo = int(-offset & 7)
-	if !useAsm() || len(dst) < lo+dropoutGroup {
-		return 0, 0
-	}
-	hi = lo + (len(dst)-lo)&^(dropoutGroup-1)
+	lo, hi = wholeGroups(len(dst), offset)
 	keys := philoxKeys(key)
 	for i := lo; i < hi; i += asmChunk {
 		n, block := min(asmChunk, hi-i), (offset+uint64(i))>>3
@@ -32,6 +28,30 @@ func dropoutF32(dst, x, residual []float32, drop uint32, scale float32, key, off
 		}
 	}
 	return lo, hi
+}
+
+// dropoutPairF32 is dropoutF32 of two slices in place.
+func dropoutPairF32(a, b []float32, drop uint32, scale float32, key, offset uint64) (lo, hi int) {
+	lo, hi = wholeGroups(len(a), offset)
+	keys := philoxKeys(key)
+	for i := lo; i < hi; i += asmChunk {
+		n, block := min(asmChunk, hi-i), (offset+uint64(i))>>3
+		if cpu.X86.AVX512 {
+			dropoutPairAVX512(a[i:i+n], b[i:], drop, scale, &keys, block)
+		} else {
+			dropoutPairAVX2(a[i:i+n], b[i:], drop, scale, &keys, block)
+		}
+	}
+	return lo, hi
+}
+
+// wholeGroups is the range of n elements that begins at a block and takes whole groups; empty without assembly.
+func wholeGroups(n int, offset uint64) (lo, hi int) {
+	lo = int(-offset & 7)
+	if !useAsm() || n < lo+dropoutGroup {
+		return 0, 0
+	}
+	return lo, lo + (n-lo)&^(dropoutGroup-1)
 }
 
 // philoxKeys are the two key words of each round.

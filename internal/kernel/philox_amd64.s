@@ -160,8 +160,8 @@ GLOBL philox_onecd9e8d57<>(SB), RODATA|NOPTR, $4
 TEXT ·dropoutAddAVX512(SB), NOSPLIT, $0-96
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         dst_len+8(FP), DX
-	MOVQ         residual_base+48(FP), BX
+	MOVQ         residual_base+48(FP), DX
+	MOVQ         dst_len+8(FP), BX
 	MOVQ         keys+80(FP), SI
 	VBROADCASTSS scale+76(FP), Z0
 	MOVL         drop+72(FP), DI
@@ -249,22 +249,139 @@ loop:
 	VPCMPUW         $0x05, Z1, Z5, K2
 	KSHIFTRD        $0x10, K2, K3
 	VMULPS.Z        (CX), Z0, K2, Z5
-	VADDPS          (BX), Z5, Z5
+	VADDPS          (DX), Z5, Z5
 	VMOVUPS         Z5, (AX)
 	VMULPS.Z        64(CX), Z0, K3, Z5
-	VADDPS          64(BX), Z5, Z5
+	VADDPS          64(DX), Z5, Z5
 	VMOVUPS         Z5, 64(AX)
 	VPCMPUW         $0x05, Z1, Z6, K2
 	KSHIFTRD        $0x10, K2, K3
 	VMULPS.Z        128(CX), Z0, K2, Z5
-	VADDPS          128(BX), Z5, Z5
+	VADDPS          128(DX), Z5, Z5
 	VMOVUPS         Z5, 128(AX)
 	VMULPS.Z        192(CX), Z0, K3, Z5
-	VADDPS          192(BX), Z5, Z5
+	VADDPS          192(DX), Z5, Z5
 	VMOVUPS         Z5, 192(AX)
 	ADDQ            $0x00000100, AX
 	ADDQ            $0x00000100, CX
-	ADDQ            $0x00000100, BX
+	ADDQ            $0x00000100, DX
+	SUBQ            $0x00000040, BX
+	JNZ             loop
+	VZEROUPPER
+	RET
+
+// func dropoutPairAVX512(dst []float32, pair []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F
+TEXT ·dropoutPairAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         pair_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         keys+56(FP), BX
+	VBROADCASTSS scale+52(FP), Z0
+	MOVL         drop+48(FP), SI
+	VMOVD        SI, X1
+	VPBROADCASTW X1, Z1
+	VPBROADCASTQ block+64(FP), Z2
+	VPADDQ       philox_order512<>+0(SB), Z2, Z2
+	VBROADCASTSS philox_oned2511f53<>+0(SB), Z3
+	VBROADCASTSS philox_onecd9e8d57<>+0(SB), Z4
+	MOVL         $0x0000aaaa, SI
+	KMOVW        SI, K1
+
+loop:
+	VMOVDQA64       Z2, Z5
+	VXORPS          Z7, Z7, Z7
+	VXORPS          Z8, Z8, Z8
+	VPSRLQ          $0x20, Z2, Z6
+	VPADDQ          philox_step512<>+0(SB), Z2, Z2
+	VPMULUDQ        Z3, Z5, Z5
+	VPMULUDQ        Z4, Z7, Z7
+	VPSRLQ          $0x20, Z7, Z11
+	VPSRLQ          $0x20, Z5, Z12
+	VPTERNLOGD.BCST $0x96, (BX), Z6, Z11
+	VPTERNLOGD.BCST $0x96, 4(BX), Z8, Z12
+	VPMULUDQ        Z3, Z11, Z6
+	VPMULUDQ        Z4, Z12, Z8
+	VPSRLQ          $0x20, Z8, Z11
+	VPSRLQ          $0x20, Z6, Z12
+	VPTERNLOGD.BCST $0x96, 8(BX), Z7, Z11
+	VPTERNLOGD.BCST $0x96, 12(BX), Z5, Z12
+	VPMULUDQ        Z3, Z11, Z5
+	VPMULUDQ        Z4, Z12, Z7
+	VPSRLQ          $0x20, Z7, Z11
+	VPSRLQ          $0x20, Z5, Z12
+	VPTERNLOGD.BCST $0x96, 16(BX), Z8, Z11
+	VPTERNLOGD.BCST $0x96, 20(BX), Z6, Z12
+	VPMULUDQ        Z3, Z11, Z6
+	VPMULUDQ        Z4, Z12, Z8
+	VPSRLQ          $0x20, Z8, Z11
+	VPSRLQ          $0x20, Z6, Z12
+	VPTERNLOGD.BCST $0x96, 24(BX), Z7, Z11
+	VPTERNLOGD.BCST $0x96, 28(BX), Z5, Z12
+	VPMULUDQ        Z3, Z11, Z5
+	VPMULUDQ        Z4, Z12, Z7
+	VPSRLQ          $0x20, Z7, Z11
+	VPSRLQ          $0x20, Z5, Z12
+	VPTERNLOGD.BCST $0x96, 32(BX), Z8, Z11
+	VPTERNLOGD.BCST $0x96, 36(BX), Z6, Z12
+	VPMULUDQ        Z3, Z11, Z6
+	VPMULUDQ        Z4, Z12, Z8
+	VPSRLQ          $0x20, Z8, Z11
+	VPSRLQ          $0x20, Z6, Z12
+	VPTERNLOGD.BCST $0x96, 40(BX), Z7, Z11
+	VPTERNLOGD.BCST $0x96, 44(BX), Z5, Z12
+	VPMULUDQ        Z3, Z11, Z5
+	VPMULUDQ        Z4, Z12, Z7
+	VPSRLQ          $0x20, Z7, Z11
+	VPSRLQ          $0x20, Z5, Z12
+	VPTERNLOGD.BCST $0x96, 48(BX), Z8, Z11
+	VPTERNLOGD.BCST $0x96, 52(BX), Z6, Z12
+	VPMULUDQ        Z3, Z11, Z6
+	VPMULUDQ        Z4, Z12, Z8
+	VPSRLQ          $0x20, Z8, Z11
+	VPSRLQ          $0x20, Z6, Z12
+	VPTERNLOGD.BCST $0x96, 56(BX), Z7, Z11
+	VPTERNLOGD.BCST $0x96, 60(BX), Z5, Z12
+	VPMULUDQ        Z3, Z11, Z5
+	VPMULUDQ        Z4, Z12, Z7
+	VPSRLQ          $0x20, Z7, Z11
+	VPSRLQ          $0x20, Z5, Z12
+	VPTERNLOGD.BCST $0x96, 64(BX), Z8, Z11
+	VPTERNLOGD.BCST $0x96, 68(BX), Z6, Z12
+	VPMULUDQ        Z3, Z11, Z6
+	VPMULUDQ        Z4, Z12, Z8
+	VPSRLQ          $0x20, Z8, Z11
+	VPSRLQ          $0x20, Z6, Z12
+	VPTERNLOGD.BCST $0x96, 72(BX), Z7, Z11
+	VPTERNLOGD.BCST $0x96, 76(BX), Z5, Z12
+	VPSLLQ          $0x20, Z8, Z5
+	VPBLENDMD       Z5, Z11, K1, Z9
+	VPSLLQ          $0x20, Z6, Z5
+	VPBLENDMD       Z5, Z12, K1, Z10
+	VPUNPCKLQDQ     Z10, Z9, Z5
+	VPUNPCKHQDQ     Z10, Z9, Z6
+	VPCMPUW         $0x05, Z1, Z5, K2
+	KSHIFTRD        $0x10, K2, K3
+	VMULPS.Z        (AX), Z0, K2, Z5
+	VMOVUPS         Z5, (AX)
+	VMULPS.Z        (CX), Z0, K2, Z5
+	VMOVUPS         Z5, (CX)
+	VMULPS.Z        64(AX), Z0, K3, Z5
+	VMOVUPS         Z5, 64(AX)
+	VMULPS.Z        64(CX), Z0, K3, Z5
+	VMOVUPS         Z5, 64(CX)
+	VPCMPUW         $0x05, Z1, Z6, K2
+	KSHIFTRD        $0x10, K2, K3
+	VMULPS.Z        128(AX), Z0, K2, Z5
+	VMOVUPS         Z5, 128(AX)
+	VMULPS.Z        128(CX), Z0, K2, Z5
+	VMOVUPS         Z5, 128(CX)
+	VMULPS.Z        192(AX), Z0, K3, Z5
+	VMOVUPS         Z5, 192(AX)
+	VMULPS.Z        192(CX), Z0, K3, Z5
+	VMOVUPS         Z5, 192(CX)
+	ADDQ            $0x00000100, AX
+	ADDQ            $0x00000100, CX
 	SUBQ            $0x00000040, DX
 	JNZ             loop
 	VZEROUPPER
@@ -472,8 +589,8 @@ GLOBL philox_allcd9e8d57<>(SB), RODATA|NOPTR, $32
 TEXT ·dropoutAddAVX2(SB), NOSPLIT, $0-96
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         dst_len+8(FP), DX
-	MOVQ         residual_base+48(FP), BX
+	MOVQ         residual_base+48(FP), DX
+	MOVQ         dst_len+8(FP), BX
 	MOVQ         keys+80(FP), SI
 	VBROADCASTSS scale+76(FP), Y0
 	MOVL         drop+72(FP), DI
@@ -603,11 +720,11 @@ loop:
 	VPMOVSXWD    X6, Y6
 	VMULPS       (CX), Y0, Y8
 	VANDPS       Y7, Y8, Y8
-	VADDPS       (BX), Y8, Y8
+	VADDPS       (DX), Y8, Y8
 	VMOVUPS      Y8, (AX)
 	VMULPS       32(CX), Y0, Y7
 	VANDPS       Y6, Y7, Y7
-	VADDPS       32(BX), Y7, Y7
+	VADDPS       32(DX), Y7, Y7
 	VMOVUPS      Y7, 32(AX)
 	VPMAXUW      Y1, Y5, Y6
 	VPCMPEQW     Y5, Y6, Y6
@@ -616,15 +733,184 @@ loop:
 	VPMOVSXWD    X6, Y6
 	VMULPS       64(CX), Y0, Y7
 	VANDPS       Y5, Y7, Y7
-	VADDPS       64(BX), Y7, Y7
+	VADDPS       64(DX), Y7, Y7
 	VMOVUPS      Y7, 64(AX)
 	VMULPS       96(CX), Y0, Y5
 	VANDPS       Y6, Y5, Y5
-	VADDPS       96(BX), Y5, Y5
+	VADDPS       96(DX), Y5, Y5
 	VMOVUPS      Y5, 96(AX)
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, CX
-	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, DX
+	SUBQ         $0x00000020, BX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+// func dropoutPairAVX2(dst []float32, pair []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)
+// Requires: AVX, AVX2
+TEXT ·dropoutPairAVX2(SB), NOSPLIT, $0-72
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         pair_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVQ         keys+56(FP), BX
+	VBROADCASTSS scale+52(FP), Y0
+	MOVL         drop+48(FP), SI
+	VMOVD        SI, X1
+	VPBROADCASTW X1, Y1
+	VPBROADCASTQ block+64(FP), Y2
+	VPADDQ       philox_order256<>+0(SB), Y2, Y2
+	VMOVUPS      philox_alld2511f53<>+0(SB), Y3
+	VMOVUPS      philox_allcd9e8d57<>+0(SB), Y4
+
+loop:
+	VMOVDQA      Y2, Y5
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	VPSRLQ       $0x20, Y2, Y6
+	VPADDQ       philox_step256<>+0(SB), Y2, Y2
+	VPMULUDQ     Y3, Y5, Y5
+	VPMULUDQ     Y4, Y7, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPSRLQ       $0x20, Y5, Y10
+	VPBROADCASTD (BX), Y11
+	VPXOR        Y6, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 4(BX), Y6
+	VPXOR        Y8, Y10, Y10
+	VPXOR        Y6, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y6
+	VPMULUDQ     Y4, Y10, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPSRLQ       $0x20, Y6, Y10
+	VPBROADCASTD 8(BX), Y11
+	VPXOR        Y7, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 12(BX), Y7
+	VPXOR        Y5, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y5
+	VPMULUDQ     Y4, Y10, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPSRLQ       $0x20, Y5, Y10
+	VPBROADCASTD 16(BX), Y11
+	VPXOR        Y8, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 20(BX), Y8
+	VPXOR        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y6
+	VPMULUDQ     Y4, Y10, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPSRLQ       $0x20, Y6, Y10
+	VPBROADCASTD 24(BX), Y11
+	VPXOR        Y7, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 28(BX), Y7
+	VPXOR        Y5, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y5
+	VPMULUDQ     Y4, Y10, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPSRLQ       $0x20, Y5, Y10
+	VPBROADCASTD 32(BX), Y11
+	VPXOR        Y8, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 36(BX), Y8
+	VPXOR        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y6
+	VPMULUDQ     Y4, Y10, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPSRLQ       $0x20, Y6, Y10
+	VPBROADCASTD 40(BX), Y11
+	VPXOR        Y7, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 44(BX), Y7
+	VPXOR        Y5, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y5
+	VPMULUDQ     Y4, Y10, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPSRLQ       $0x20, Y5, Y10
+	VPBROADCASTD 48(BX), Y11
+	VPXOR        Y8, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 52(BX), Y8
+	VPXOR        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y6
+	VPMULUDQ     Y4, Y10, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPSRLQ       $0x20, Y6, Y10
+	VPBROADCASTD 56(BX), Y11
+	VPXOR        Y7, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 60(BX), Y7
+	VPXOR        Y5, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y5
+	VPMULUDQ     Y4, Y10, Y7
+	VPSRLQ       $0x20, Y7, Y9
+	VPSRLQ       $0x20, Y5, Y10
+	VPBROADCASTD 64(BX), Y11
+	VPXOR        Y8, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 68(BX), Y8
+	VPXOR        Y6, Y10, Y10
+	VPXOR        Y8, Y10, Y10
+	VPMULUDQ     Y3, Y9, Y6
+	VPMULUDQ     Y4, Y10, Y8
+	VPSRLQ       $0x20, Y8, Y9
+	VPSRLQ       $0x20, Y6, Y10
+	VPBROADCASTD 72(BX), Y11
+	VPXOR        Y7, Y9, Y9
+	VPXOR        Y11, Y9, Y9
+	VPBROADCASTD 76(BX), Y7
+	VPXOR        Y5, Y10, Y10
+	VPXOR        Y7, Y10, Y10
+	VPSLLQ       $0x20, Y8, Y5
+	VPBLENDD     $0xaa, Y5, Y9, Y5
+	VPSLLQ       $0x20, Y6, Y6
+	VPBLENDD     $0xaa, Y6, Y10, Y6
+	VPUNPCKLQDQ  Y6, Y5, Y7
+	VPUNPCKHQDQ  Y6, Y5, Y5
+	VPMAXUW      Y1, Y7, Y6
+	VPCMPEQW     Y7, Y6, Y6
+	VPMOVSXWD    X6, Y7
+	VEXTRACTI128 $0x01, Y6, X6
+	VPMOVSXWD    X6, Y6
+	VMULPS       (AX), Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (AX)
+	VMULPS       (CX), Y0, Y8
+	VANDPS       Y7, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VMULPS       32(AX), Y0, Y7
+	VANDPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(AX)
+	VMULPS       32(CX), Y0, Y7
+	VANDPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VPMAXUW      Y1, Y5, Y6
+	VPCMPEQW     Y5, Y6, Y6
+	VPMOVSXWD    X6, Y5
+	VEXTRACTI128 $0x01, Y6, X6
+	VPMOVSXWD    X6, Y6
+	VMULPS       64(AX), Y0, Y7
+	VANDPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 64(AX)
+	VMULPS       64(CX), Y0, Y7
+	VANDPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	VMULPS       96(AX), Y0, Y5
+	VANDPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 96(AX)
+	VMULPS       96(CX), Y0, Y5
+	VANDPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 96(CX)
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, CX
 	SUBQ         $0x00000020, DX
 	JNZ          loop
 	VZEROUPPER

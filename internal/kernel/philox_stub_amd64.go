@@ -14,6 +14,11 @@ func dropoutAVX512(dst []float32, x []float32, drop uint32, scale float32, keys 
 //go:noescape
 func dropoutAddAVX512(dst []float32, x []float32, residual []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)
 
+// dropoutPairAVX512 drops from block on; keys are the round keys; len(dst) is a positive multiple of 64 (AVX2: 32).
+//
+//go:noescape
+func dropoutPairAVX512(dst []float32, pair []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)
+
 // dropoutAVX2 drops from block on; keys are the round keys; len(dst) is a positive multiple of 64 (AVX2: 32).
 //
 //go:noescape
@@ -23,3 +28,8 @@ func dropoutAVX2(dst []float32, x []float32, drop uint32, scale float32, keys *[
 //
 //go:noescape
 func dropoutAddAVX2(dst []float32, x []float32, residual []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)
+
+// dropoutPairAVX2 drops from block on; keys are the round keys; len(dst) is a positive multiple of 64 (AVX2: 32).
+//
+//go:noescape
+func dropoutPairAVX2(dst []float32, pair []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)

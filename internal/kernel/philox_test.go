@@ -64,6 +64,11 @@ func TestDropout(t *testing.T) {
 				sameBits(t, "dropout and add", y.x, want)
 				y.check(t, "dropout and add")
 				DropoutAdd(res, x, res, p, key, offset)
+				one, two := append([]float32(nil), x...), append([]float32(nil), x...)
+				DropoutPair(one, two, p, key, offset)
+				Dropout(y.x, x, p, key, offset)
+				sameBits(t, "first of a pair", one, y.x)
+				sameBits(t, "second of a pair", two, y.x)
 				sameBits(t, "dropout and add in place", res, want)
 				Dropout(x, x, p, key, offset)
 			}

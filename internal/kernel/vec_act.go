@@ -170,6 +170,19 @@ func GELUGrad[T Float](dx, dy, x []T) {
 	applyGrad(dx, dy, x, func(v float64) float64 { return normCDF(v) + v*normPDF(v) })
 }
 
+// GELUBoth is y = GELU(x) and d = GELU'(x), which share their costly part; y or d may be x.
+func GELUBoth[T Float](y, d, x []T) {
+	d, x = d[:len(y)], x[:len(y)]
+	if isF32[T]() && geluBothF32(f32(y), f32(d), f32(x)) {
+		return
+	}
+	for i, v := range x {
+		v := float64(v)
+		p := normCDF(v)
+		y[i], d[i] = T(v*p), T(p+v*normPDF(v))
+	}
+}
+
 // Of the tanh form of GELU (Hendrycks & Gimpel 2016, eq. 2; "gelu_new",
 // "gelu_pytorch_tanh"): ½x(1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(2u).
 const (

@@ -114,3 +114,19 @@ func minOfF32(x []float32) (m float32, ok bool) {
 	}
 	return m, true
 }
+
+func geluBothF32(y, d, x []float32) bool {
+	if !useAsm() {
+		return false
+	}
+	for len(y) > 0 {
+		n := min(len(y), asmChunk)
+		if cpu.X86.AVX512 {
+			geluBothAVX512(y[:n], d, x)
+		} else {
+			geluBothAVX2(y[:n], d, x)
+		}
+		y, d, x = y[n:], d[n:], x[n:]
+	}
+	return true
+}

@@ -1330,6 +1330,7 @@ loop:
 	VBROADCASTSS      vec_one3f800000<>+0(SB), Z6
 	VSUBPS            Z2, Z6, Z6
 	VBLENDMPS         Z2, Z6, K1, Z4
+	VMULPS            Z4, Z1, Z2
 	VMULPS.BCST       vec_one3ecc422a<>+0(SB), Z3, Z3
 	VFMADD231PS       Z3, Z1, Z4
 	VMULPS            Z4, Z0, Z0
@@ -1392,6 +1393,7 @@ loop_rest:
 	VBROADCASTSS      vec_one3f800000<>+0(SB), Z4
 	VSUBPS            Z2, Z4, Z4
 	VBLENDMPS         Z2, Z4, K2, Z5
+	VMULPS            Z5, Z1, Z2
 	VMULPS.BCST       vec_one3ecc422a<>+0(SB), Z3, Z3
 	VFMADD231PS       Z3, Z1, Z5
 	VMULPS            Z5, Z0, Z0
@@ -1954,6 +1956,136 @@ loop_rest:
 	VADDPS            Z2, Z3, Z1
 	VMULPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)(SI*4)
+
+loop_done:
+	VZEROUPPER
+	RET
+
+// func geluBothAVX512(y []float32, d []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluBothAVX512(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), AX
+	MOVQ d_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ y_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x10, CX
+	JL   loop_rest
+
+loop:
+	VMOVUPS           (BX)(SI*4), Z0
+	VANDPS.BCST       vec_one7fffffff<>+0(SB), Z0, Z1
+	VBROADCASTSS      vec_one41800000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z1
+	VMULPS            Z1, Z1, Z2
+	VMOVAPS           Z2, Z5
+	VFMSUB231PS       Z1, Z1, Z5
+	VMULPS.BCST       vec_onebf000000<>+0(SB), Z2, Z2
+	VBROADCASTSS      vec_onec2d00000<>+0(SB), Z6
+	VMAXPS            Z2, Z6, Z2
+	VMULPS.BCST       vec_one3fb8aa3b<>+0(SB), Z2, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST vec_one3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS.BCST vec_oneb102e308<>+0(SB), Z6, Z2
+	VBROADCASTSS      vec_one3ab6da34<>+0(SB), Z7
+	VFMADD213PS.BCST  vec_one3c091dca<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  vec_one3d2aaa2f<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  vec_one3e2aaa47<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  vec_one3f000000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  vec_one3f800000<>+0(SB), Z2, Z7
+	VFMADD213PS.BCST  vec_one3f800000<>+0(SB), Z2, Z7
+	VSCALEFPS         Z6, Z7, Z2
+	VMULPS            Z5, Z2, Z5
+	VFMADD231PS.BCST  vec_onebf000000<>+0(SB), Z5, Z2
+	VBROADCASTSS      vec_one3f800000<>+0(SB), Z5
+	VMOVAPS           Z5, Z6
+	VFMADD231PS.BCST  vec_one3eb33333<>+0(SB), Z1, Z6
+	VDIVPS            Z6, Z5, Z1
+	VADDPS            Z1, Z1, Z5
+	VSUBPS.BCST       vec_one3f800000<>+0(SB), Z5, Z5
+	VBROADCASTSS      vec_oneb8eeeaa1<>+0(SB), Z6
+	VFMADD213PS.BCST  vec_one39608190<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_one3a34e4d1<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_onebae5f41f<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_onebba76726<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_one3c27abed<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_one3d919c53<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_one3e2f9c99<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  vec_one3e81a93c<>+0(SB), Z5, Z6
+	VMULPS            Z1, Z6, Z1
+	VMULPS            Z1, Z2, Z1
+	VPMOVD2M          Z0, K1
+	VBROADCASTSS      vec_one3f800000<>+0(SB), Z5
+	VSUBPS            Z1, Z5, Z5
+	VBLENDMPS         Z1, Z5, K1, Z3
+	VMULPS            Z3, Z0, Z1
+	VMULPS.BCST       vec_one3ecc422a<>+0(SB), Z2, Z2
+	VFMADD231PS       Z2, Z0, Z3
+	VMOVUPS           Z1, (AX)(SI*4)
+	VMOVUPS           Z3, (DX)(SI*4)
+	ADDQ              $0x10, SI
+	SUBQ              $0x10, CX
+	JGE               loop
+
+loop_rest:
+	ADDQ              $0x10, CX
+	JZ                loop_done
+	MOVQ              $0x0000000000000001, DI
+	SHLQ              CL, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (BX)(SI*4), K1, Z0
+	VANDPS.BCST       vec_one7fffffff<>+0(SB), Z0, Z1
+	VBROADCASTSS      vec_one41800000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z1
+	VMULPS            Z1, Z1, Z2
+	VMOVAPS           Z2, Z3
+	VFMSUB231PS       Z1, Z1, Z3
+	VMULPS.BCST       vec_onebf000000<>+0(SB), Z2, Z2
+	VBROADCASTSS      vec_onec2d00000<>+0(SB), Z5
+	VMAXPS            Z2, Z5, Z2
+	VMULPS.BCST       vec_one3fb8aa3b<>+0(SB), Z2, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST vec_one3f317218<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST vec_oneb102e308<>+0(SB), Z5, Z2
+	VBROADCASTSS      vec_one3ab6da34<>+0(SB), Z6
+	VFMADD213PS.BCST  vec_one3c091dca<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  vec_one3d2aaa2f<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  vec_one3e2aaa47<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  vec_one3f000000<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  vec_one3f800000<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  vec_one3f800000<>+0(SB), Z2, Z6
+	VSCALEFPS         Z5, Z6, Z2
+	VMULPS            Z3, Z2, Z3
+	VFMADD231PS.BCST  vec_onebf000000<>+0(SB), Z3, Z2
+	VBROADCASTSS      vec_one3f800000<>+0(SB), Z3
+	VMOVAPS           Z3, Z5
+	VFMADD231PS.BCST  vec_one3eb33333<>+0(SB), Z1, Z5
+	VDIVPS            Z5, Z3, Z1
+	VADDPS            Z1, Z1, Z3
+	VSUBPS.BCST       vec_one3f800000<>+0(SB), Z3, Z3
+	VBROADCASTSS      vec_oneb8eeeaa1<>+0(SB), Z5
+	VFMADD213PS.BCST  vec_one39608190<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_one3a34e4d1<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_onebae5f41f<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_onebba76726<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_one3c27abed<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_one3d919c53<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_one3e2f9c99<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  vec_one3e81a93c<>+0(SB), Z3, Z5
+	VMULPS            Z1, Z5, Z1
+	VMULPS            Z1, Z2, Z1
+	VPMOVD2M          Z0, K2
+	VBROADCASTSS      vec_one3f800000<>+0(SB), Z3
+	VSUBPS            Z1, Z3, Z3
+	VBLENDMPS         Z1, Z3, K2, Z4
+	VMULPS            Z4, Z0, Z1
+	VMULPS.BCST       vec_one3ecc422a<>+0(SB), Z2, Z2
+	VFMADD231PS       Z2, Z0, Z4
+	VMOVUPS           Z1, K1, (AX)(SI*4)
+	VMOVUPS           Z4, K1, (DX)(SI*4)
 
 loop_done:
 	VZEROUPPER
@@ -4046,6 +4178,7 @@ loop:
 	VMOVUPS      vec_all3f800000<>+0(SB), Y3
 	VSUBPS       Y2, Y3, Y3
 	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y3
 	VMULPS       vec_all3ecc422a<>+0(SB), Y5, Y5
 	VFMADD231PS  Y5, Y1, Y2
 	VMULPS       Y2, Y0, Y0
@@ -4115,6 +4248,7 @@ loop_rest:
 	VMOVUPS      vec_all3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y4
 	VBLENDVPS    Y2, Y3, Y4, Y3
+	VMULPS       Y3, Y2, Y4
 	VMULPS       vec_all3ecc422a<>+0(SB), Y6, Y6
 	VFMADD231PS  Y6, Y2, Y3
 	VMULPS       Y3, Y1, Y1
@@ -4824,6 +4958,150 @@ loop_rest:
 	VADDPS       Y4, Y3, Y2
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+loop_done:
+	VZEROUPPER
+	RET
+
+// func geluBothAVX2(y []float32, d []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluBothAVX2(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), AX
+	MOVQ d_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ y_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
+	JL   loop_rest
+
+loop:
+	VMOVUPS      (DX)(SI*4), Y0
+	VANDPS       vec_all7fffffff<>+0(SB), Y0, Y1
+	VMOVUPS      vec_all41800000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVAPS      Y2, Y3
+	VFMSUB231PS  Y1, Y1, Y3
+	VMULPS       vec_allbf000000<>+0(SB), Y2, Y2
+	VMOVUPS      vec_allc2d00000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMULPS       vec_all3fb8aa3b<>+0(SB), Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS vec_all3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS vec_allb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      vec_all3ab6da34<>+0(SB), Y5
+	VFMADD213PS  vec_all3c091dca<>+0(SB), Y2, Y5
+	VFMADD213PS  vec_all3d2aaa2f<>+0(SB), Y2, Y5
+	VFMADD213PS  vec_all3e2aaa47<>+0(SB), Y2, Y5
+	VFMADD213PS  vec_all3f000000<>+0(SB), Y2, Y5
+	VFMADD213PS  vec_all3f800000<>+0(SB), Y2, Y5
+	VFMADD213PS  vec_all3f800000<>+0(SB), Y2, Y5
+	VCVTPS2DQ    Y4, Y2
+	VPSRAD       $0x01, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPADDD       vec_all0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       vec_all0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y4, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y2
+	VFMADD231PS  vec_allbf000000<>+0(SB), Y2, Y4
+	VMOVUPS      vec_all3f800000<>+0(SB), Y2
+	VMOVAPS      Y2, Y3
+	VFMADD231PS  vec_all3eb33333<>+0(SB), Y1, Y3
+	VDIVPS       Y3, Y2, Y1
+	VADDPS       Y1, Y1, Y2
+	VSUBPS       vec_all3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      vec_allb8eeeaa1<>+0(SB), Y3
+	VFMADD213PS  vec_all39608190<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_all3a34e4d1<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_allbae5f41f<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_allbba76726<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_all3c27abed<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_all3d919c53<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_all3e2f9c99<>+0(SB), Y2, Y3
+	VFMADD213PS  vec_all3e81a93c<>+0(SB), Y2, Y3
+	VMULPS       Y1, Y3, Y1
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      vec_all3f800000<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VBLENDVPS    Y0, Y1, Y2, Y1
+	VMULPS       Y1, Y0, Y2
+	VMULPS       vec_all3ecc422a<>+0(SB), Y4, Y4
+	VFMADD231PS  Y4, Y0, Y1
+	VMOVUPS      Y2, (AX)(SI*4)
+	VMOVUPS      Y1, (CX)(SI*4)
+	ADDQ         $0x08, SI
+	SUBQ         $0x08, BX
+	JGE          loop
+
+loop_rest:
+	ADDQ         $0x08, BX
+	JZ           loop_done
+	LEAQ         vec_tail<>+32(SB), DI
+	SHLQ         $0x02, BX
+	SUBQ         BX, DI
+	VMOVUPS      (DI), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VANDPS       vec_all7fffffff<>+0(SB), Y1, Y2
+	VMOVUPS      vec_all41800000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVAPS      Y3, Y4
+	VFMSUB231PS  Y2, Y2, Y4
+	VMULPS       vec_allbf000000<>+0(SB), Y3, Y3
+	VMOVUPS      vec_allc2d00000<>+0(SB), Y5
+	VMAXPS       Y3, Y5, Y3
+	VMULPS       vec_all3fb8aa3b<>+0(SB), Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS vec_all3f317218<>+0(SB), Y5, Y3
+	VFNMADD231PS vec_allb102e308<>+0(SB), Y5, Y3
+	VMOVUPS      vec_all3ab6da34<>+0(SB), Y6
+	VFMADD213PS  vec_all3c091dca<>+0(SB), Y3, Y6
+	VFMADD213PS  vec_all3d2aaa2f<>+0(SB), Y3, Y6
+	VFMADD213PS  vec_all3e2aaa47<>+0(SB), Y3, Y6
+	VFMADD213PS  vec_all3f000000<>+0(SB), Y3, Y6
+	VFMADD213PS  vec_all3f800000<>+0(SB), Y3, Y6
+	VFMADD213PS  vec_all3f800000<>+0(SB), Y3, Y6
+	VCVTPS2DQ    Y5, Y3
+	VPSRAD       $0x01, Y3, Y5
+	VPSUBD       Y5, Y3, Y3
+	VPADDD       vec_all0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       vec_all0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y5, Y6, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y4, Y5, Y3
+	VFMADD231PS  vec_allbf000000<>+0(SB), Y3, Y5
+	VMOVUPS      vec_all3f800000<>+0(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  vec_all3eb33333<>+0(SB), Y2, Y4
+	VDIVPS       Y4, Y3, Y2
+	VADDPS       Y2, Y2, Y3
+	VSUBPS       vec_all3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      vec_allb8eeeaa1<>+0(SB), Y4
+	VFMADD213PS  vec_all39608190<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_all3a34e4d1<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_allbae5f41f<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_allbba76726<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_all3c27abed<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_all3d919c53<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_all3e2f9c99<>+0(SB), Y3, Y4
+	VFMADD213PS  vec_all3e81a93c<>+0(SB), Y3, Y4
+	VMULPS       Y2, Y4, Y2
+	VMULPS       Y2, Y5, Y2
+	VMOVUPS      vec_all3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y2
+	VMULPS       Y2, Y1, Y3
+	VMULPS       vec_all3ecc422a<>+0(SB), Y5, Y5
+	VFMADD231PS  Y5, Y1, Y2
+	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
+	VMASKMOVPS   Y2, Y0, (CX)(SI*4)
 
 loop_done:
 	VZEROUPPER

@@ -42,3 +42,9 @@ func dropoutF32(dst, x, residual []float32, drop uint32, scale float32, key, off
 }
 func adamF32(p, g, m, v []float32, s *[8]float32) bool                   { return false }
 func transposeF32(dst, src []float32, rows, cols, ldDst, ldSrc int) bool { return false }
+
+func geluBothF32(y, d, x []float32) bool { return false }
+
+func dropoutPairF32(a, b []float32, drop uint32, scale float32, key, offset uint64) (lo, hi int) {
+	return 0, 0
+}

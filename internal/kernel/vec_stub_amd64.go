@@ -159,6 +159,11 @@ func siluAVX512(dst []float32, x []float32)
 //go:noescape
 func siluGradAVX512(dx []float32, dy []float32, x []float32)
 
+// geluBothAVX512 is y[i] = GELU(x[i]) and d[i] = GELU'(x[i]).
+//
+//go:noescape
+func geluBothAVX512(y []float32, d []float32, x []float32)
+
 // sumAVX512 adds up x; len(x) > 0.
 //
 //go:noescape
@@ -343,6 +348,11 @@ func siluAVX2(dst []float32, x []float32)
 //
 //go:noescape
 func siluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// geluBothAVX2 is y[i] = GELU(x[i]) and d[i] = GELU'(x[i]).
+//
+//go:noescape
+func geluBothAVX2(y []float32, d []float32, x []float32)
 
 // sumAVX2 adds up x; len(x) > 0.
 //

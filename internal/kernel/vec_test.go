@@ -441,3 +441,26 @@ func TestAVX2UsesSixteenRegisters(t *testing.T) {
 		t.Errorf("looked at %d functions only", functions)
 	}
 }
+
+// GELUBoth has the bits of GELU and GELUGrad.
+func TestGELUBoth(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(21, 22))
+		for n := range 70 {
+			x, y, d := newGuarded(n, 1), newGuarded(n, 2), newGuarded(n, 3)
+			input(r, x.x, true)
+			GELUBoth(y.x, d.x, x.x)
+			y.check(t, "GELUBoth")
+			d.check(t, "GELUBoth")
+			wantY, wantD := make([]float32, n), make([]float32, n)
+			GELU(wantY, x.x)
+			Fill(wantD, 1)
+			GELUGrad(wantD, wantD, x.x)
+			for i := range n {
+				if math.Float32bits(y.x[i]) != math.Float32bits(wantY[i]) || math.Float32bits(d.x[i]) != math.Float32bits(wantD[i]) {
+					t.Fatalf("GELUBoth(%v) = %v, %v; apart %v, %v", x.x[i], y.x[i], d.x[i], wantY[i], wantD[i])
+				}
+			}
+		}
+	})
+}

@@ -48,11 +48,8 @@ var mapKernels = []mapKernel{
 		return v.mul(cdf, in[0])
 	}},
 	{"geluGrad", "dx dy x", false, false, "is dy·(Φ(x) + x·φ(x)).", func(v vec, in []R, _ R) R {
-		const invSqrt2Pi = 0.398942280401432677939946059934
-		e, cdf := v.gauss(in[1])
-		v.mulTo(lit(invSqrt2Pi), e)
-		v.fma(e, in[1], cdf)
-		return v.mul(cdf, in[0])
+		_, d := v.geluBoth(in[1])
+		return v.mul(d, in[0])
 	}},
 	{"geluTanh", "dst x", false, false, "is x·σ(2√(2/π)(x + 0.044715x³)).", func(v vec, in []R, _ R) R {
 		p := v.poly(v.mul(in[0], in[0]), geluTanh0, geluTanh1)
@@ -104,10 +101,33 @@ func (v vec) siluGrad(dy, u R) R {
 	return v.mul(v.add(e, s), dy)
 }
 
+// geluBoth is x·Φ(x) and its derivative Φ(x) + x·φ(x).
+func (v vec) geluBoth(x R) (y, d R) {
+	const invSqrt2Pi = 0.398942280401432677939946059934
+	e, cdf := v.gauss(x)
+	y = v.mul(cdf, x)
+	v.mulTo(lit(invSqrt2Pi), e)
+	v.fma(e, x, cdf)
+	return y, cdf
+}
+
+func (v vec) emitGELUBoth() {
+	v.text("geluBoth", "func(y, d, x []float32)", "is y[i] = GELU(x[i]) and d[i] = GELU'(x[i]).")
+	y, d, x := ptr("y"), ptr("d"), ptr("x")
+	n := Load(Param("y").Len(), GP64()).(reg.GPVirtual)
+	v.sweep("loop", n, func(i reg.GPVirtual, mask Op) {
+		a, b := v.geluBoth(v.ld(at(x, i), mask))
+		v.st(a, at(y, i), mask)
+		v.st(b, at(d, i), mask)
+	})
+	end()
+}
+
 func emitMaps(v vec) {
 	for _, k := range mapKernels {
 		k.emit(v)
 	}
+	v.emitGELUBoth()
 	emitReductions(v)
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -16,21 +18,29 @@ const (
 // is never looked at. Blocks are laid out so that interleaving the words at
 // the end brings the stream into order without a shuffle across lanes.
 func emitPhilox(v vec) {
-	v.emitDropout("dropout", false)
-	v.emitDropout("dropoutAdd", true)
+	v.emitDropout("dropout", "dst, x")
+	v.emitDropout("dropoutAdd", "dst, x, residual")
+	v.emitDropout("dropoutPair", "dst, pair")
 }
 
-func (v vec) emitDropout(name string, residual bool) {
-	sig := "func(dst, x []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)"
-	if residual {
-		sig = "func(dst, x, residual []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)"
-	}
+// A dropped is one of the slices that an element's lane decides about: dst =
+// res + drop(x), res possibly nil.
+type dropped struct{ dst, x, res reg.GPVirtual }
+
+func (v vec) emitDropout(name, slices string) {
+	sig := "func(" + slices + " []float32, drop uint32, scale float32, keys *[20]uint32, block uint64)"
 	v.text(name, sig, "drops from block on; keys are the round keys; len(dst) is a positive multiple of 64 (AVX2: 32).")
-	dst, x := ptr("dst"), ptr("x")
+	var ptrs []reg.GPVirtual
+	for _, s := range strings.Split(slices, ", ") {
+		ptrs = append(ptrs, ptr(s))
+	}
 	n := Load(Param("dst").Len(), GP64()).(reg.GPVirtual)
-	var res reg.GPVirtual
-	if residual {
-		res = ptr("residual")
+	all := []dropped{{dst: ptrs[0], x: ptrs[1]}}
+	switch name {
+	case "dropoutAdd":
+		all[0].res = ptrs[2]
+	case "dropoutPair": // both in place
+		all = []dropped{{dst: ptrs[0], x: ptrs[0]}, {dst: ptrs[1], x: ptrs[1]}}
 	}
 	keys := Load(Param("keys"), GP64()).(reg.GPVirtual)
 	scale, drop := v.bcast("scale"), v.new()
@@ -83,12 +93,10 @@ func (v vec) emitDropout(name string, residual bool) {
 	VPUNPCKLQDQ(hi, lo, first)
 	VPUNPCKHQDQ(hi, lo, second)
 	for j, w := range []R{first, second} {
-		v.applyDrop(w, drop, scale, dst, x, res, 2*j*v.bytes())
+		v.applyDrop(w, drop, scale, all, 2*j*v.bytes())
 	}
-	for _, p := range []reg.GPVirtual{dst, x, res} {
-		if p != nil {
-			ADDQ(U32(4*v.bytes()), p)
-		}
+	for _, p := range ptrs {
+		ADDQ(U32(4*v.bytes()), p)
 	}
 	SUBQ(U32(4*v.lanes()), n)
 	JNZ(LabelRef("loop"))
@@ -130,7 +138,7 @@ func (v vec) pairs(a, b R, odd Op) R {
 }
 
 // applyDrop does the elements whose 16-bit lanes stand in w.
-func (v vec) applyDrop(w, drop, scale R, dst, x, res reg.GPVirtual, disp int) {
+func (v vec) applyDrop(w, drop, scale R, all []dropped, disp int) {
 	masks := [2]Op{}
 	if v.zmm {
 		k0, k1 := K(), K()
@@ -147,16 +155,18 @@ func (v vec) applyDrop(w, drop, scale R, dst, x, res reg.GPVirtual, disp int) {
 		masks = [2]Op{lo, hi}
 	}
 	for i, m := range masks {
-		y, at := v.new(), disp+i*v.bytes()
-		if v.zmm {
-			VMULPS_Z(Mem{Base: x, Disp: at}, scale, m, y)
-		} else {
-			VMULPS(Mem{Base: x, Disp: at}, scale, y)
-			VANDPS(m, y, y)
+		for _, d := range all {
+			y, at := v.new(), disp+i*v.bytes()
+			if v.zmm {
+				VMULPS_Z(Mem{Base: d.x, Disp: at}, scale, m, y)
+			} else {
+				VMULPS(Mem{Base: d.x, Disp: at}, scale, y)
+				VANDPS(m, y, y)
+			}
+			if d.res != nil {
+				VADDPS(Mem{Base: d.res, Disp: at}, y, y)
+			}
+			VMOVUPS(y, Mem{Base: d.dst, Disp: at})
 		}
-		if res != nil {
-			VADDPS(Mem{Base: res, Disp: at}, y, y)
-		}
-		VMOVUPS(y, Mem{Base: dst, Disp: at})
 	}
 }
