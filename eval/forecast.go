@@ -49,6 +49,10 @@ func Forecast(ctx context.Context, m model.Forecaster, data *forecast.Matrix, o 
 	x := data.Standardise(split.Train)
 	w := &forecast.Windows{X: x, C: data.C, Context: spec.Context, Horizon: o.Horizon, Part: split.Test}
 	n := series.DropLast(w.Len(), o.DropLast)
+	if n < 1 && w.Len() > 0 {
+		return ForecastResult{}, fmt.Errorf("eval: the test part has %d windows of %d + %d steps: no batch of %d is full; measure without drop-last",
+			w.Len(), spec.Context, o.Horizon, o.DropLast)
+	}
 	if n < 1 {
 		return ForecastResult{}, fmt.Errorf("eval: no window: look-back %d and horizon %d do not fit the test part of %d rows", spec.Context, o.Horizon, split.Test.Len())
 	}

@@ -70,8 +70,8 @@ type RunOptions struct {
 // RunResult is what a recipe came to.
 type RunResult struct {
 	Stages []train.Result `json:"stages"`
-	Test   *Error         `json:"test,omitempty"`           // error on the test part, all windows
-	Drop   *Error         `json:"test_drop_last,omitempty"` // the same without the last windows that do not fill a batch
+	Test   *Error         `json:"test,omitempty"`           // error on the test part, all windows; nil if it is too short for one
+	Drop   *Error         `json:"test_drop_last,omitempty"` // the same without the last windows that do not fill a batch of 128; nil if none does
 }
 
 // Run trains by the recipe and measures the outcome on the test part. The model of the best validation ends in
@@ -83,7 +83,11 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult
 	if r.Data.Synthetic != nil {
 		return r.runSynthetic(ctx, b, o)
 	}
-	data, err := o.Load(os.ExpandEnv(r.Data.File))
+	file, err := expand("data.file", r.Data.File)
+	if err != nil {
+		return res, err
+	}
+	data, err := o.Load(file)
 	if err != nil {
 		return res, err
 	}
@@ -129,6 +133,23 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult
 	return res, r.test(ctx, m, data, &res)
 }
 
+// expand puts environment variables into a path of the recipe. One that is not set is an error: the path would be another.
+func expand(key, path string) (string, error) {
+	var missing []string
+	out := os.Expand(path, func(name string) string {
+		v, ok := os.LookupEnv(name)
+		if !ok || v == "" {
+			missing = append(missing, name)
+		}
+		return v
+	})
+	if len(missing) > 0 {
+		return "", fmt.Errorf("forecast: recipe: %s is %s, and the environment variable %s is not set; set it, or give the path by --set %s=PATH",
+			key, path, missing[0], key)
+	}
+	return out, nil
+}
+
 // merged gives a stage's model and training options.
 func (r Recipe) merged(s Stage) (ModelRecipe, train.Options) {
 	mr, opts := r.Model, r.Train
@@ -161,7 +182,11 @@ func buildModel(b Builder, r ModelRecipe, seed uint64, channels int, before mode
 			}
 			set[k] = string(j)
 		}
-		f, err := b.Open(os.ExpandEnv(r.From), set)
+		from, err := expand("model.from", r.From)
+		if err != nil {
+			return nil, err
+		}
+		f, err := b.Open(from, set)
 		if err != nil {
 			return nil, err
 		}
@@ -243,11 +268,18 @@ func (r Recipe) test(ctx context.Context, m model.Trainable, data *Matrix, res *
 	}
 	x := data.Standardise(split.Train)
 	w := &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: split.Test}
+	if w.Len() < 1 {
+		return nil
+	}
 	all, err := Errors(ctx, m, w, w.Len())
 	if err != nil {
 		return err
 	}
-	drop, err := Errors(ctx, m, w, series.DropLast(w.Len(), 128))
-	res.Test, res.Drop = &all, &drop
-	return err
+	res.Test = &all
+	if n := series.DropLast(w.Len(), 128); n > 0 {
+		drop, err := Errors(ctx, m, w, n)
+		res.Drop = &drop
+		return err
+	}
+	return nil
 }

@@ -2,10 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -20,10 +26,23 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup:               writeWaves,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
 	})
+}
+
+// writeWaves gives every script waves.csv: two hourly series of 400 rows, a day's wave each, one with a trend.
+func writeWaves(env *testscript.Env) error {
+	var b strings.Builder
+	b.WriteString("time,a,b\n")
+	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 400 {
+		day := 2 * math.Pi * float64(i) / 24
+		fmt.Fprintf(&b, "%s,%.4f,%.4f\n", start.Add(time.Duration(i)*time.Hour).Format(time.DateTime), math.Sin(day), 2*math.Cos(day)+float64(i)/100)
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "waves.csv"), []byte(b.String()), 0o644)
 }
 
 // exits CODE ARGS... runs hanji and compares its exit code, which testscript's own exec

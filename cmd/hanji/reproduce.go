@@ -21,8 +21,8 @@ func newReproduceCmd() *cobra.Command {
 		Use:   "reproduce",
 		Short: "Measure published figures again",
 		Long: `Measures every published figure that the files at hand allow, and shows it beside the paper's and the reference
-implementation's. Checkpoints and data sets are looked for in --data, by default the folder data of $HANJI_SHARED. What is
-missing is named. A figure that does not agree is shown as such, and the exit code is 1.`,
+implementation's. Checkpoints and data sets are looked for in --data, by default the folder data of $HANJI_SHARED (or of
+../shared). What is missing is named. A figure that does not agree is shown as such, and the exit code is 1.`,
 		Example: "  hanji reproduce --data shared/data\n  hanji reproduce --only ttm --json",
 		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +64,7 @@ missing is named. A figure that does not agree is shown as such, and the exit co
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.only, "only", "", "measure only figures that contain this word")
-	f.StringVar(&o.data, "data", "", "folder with checkpoints and data sets (default $HANJI_SHARED/data)")
+	f.StringVar(&o.data, "data", "", "folder with checkpoints and data sets (default data in $HANJI_SHARED, else in ../shared)")
 	f.BoolVar(&o.asJSON, "json", false, "JSON lines")
 	return cmd
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +41,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		Version:           buildVersion(),
 		Args:              unknownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { return g.apply() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { findShared(); return g.apply() },
 		SilenceUsage:      true, // errors are printed by run, in one place and one form
 		SilenceErrors:     true,
 	}
@@ -69,6 +71,15 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		}
 	}
 	return root
+}
+
+// findShared lets recipes and reproduce find checkpoints and data sets in ../shared, the place beside the repository
+// where tests look too, when HANJI_SHARED names no other.
+func findShared() {
+	const beside = "../shared"
+	if info, err := os.Stat(filepath.Join(beside, "data")); err == nil && info.IsDir() && os.Getenv("HANJI_SHARED") == "" {
+		os.Setenv("HANJI_SHARED", beside)
+	}
 }
 
 // apply checks the values and sets what holds for the whole process, before a command begins its work.

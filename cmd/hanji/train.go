@@ -36,7 +36,10 @@ func newTrainCmd(g *globals) *cobra.Command {
 that eval, forecast and the reference implementation read.
 
 A run is a function of the recipe alone: the same seed gives the same bits on any number of threads. After an
-interruption of any kind --resume goes on from the last checkpoint, with the same outcome as if nothing had happened.`,
+interruption of any kind --resume goes on from the last checkpoint, with the same outcome as if nothing had happened.
+
+$NAME in a recipe's paths is an environment variable; HANJI_SHARED, the folder of data sets and checkpoints, is ../shared
+where it is not set and that exists.`,
 		Example: `  hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --set train.seed=2022
   hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --resume
   hanji train recipes/ttm-finetune.yaml --out runs/ttm --dry-run`,
@@ -54,8 +57,8 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 			ro := forecast.RunOptions{Out: o.out, Resume: o.resume, Log: log.event, Load: loadMatrix}
 			if o.dryRun {
 				ro.DryRun = func(stage string, e train.Estimate) {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d steps of %v: about %v; %d trained parameters, about %d MB\n", stage, e.Steps,
-						e.StepTime.Round(time.Millisecond), e.Time.Round(time.Second), e.Parameters, e.Bytes>>20)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d steps of %v: about %v; %d trained parameters, about %s of memory\n", stage, e.Steps,
+						e.StepTime.Round(10*time.Microsecond), e.Time.Round(time.Second), e.Parameters, size(e.Bytes))
 				}
 			}
 			res, err := r.Run(cmd.Context(), all.Families{}, ro)
@@ -65,13 +68,16 @@ interruption of any kind --resume goes on from the last checkpoint, with the sam
 			if o.asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
 			}
-			if res.Test == nil { // synthetic data has no test part
+			if res.Test == nil { // synthetic data, and short files, have no test part
 				last := res.Stages[len(res.Stages)-1]
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d steps; best validation %.6f in epoch %d\n", last.Steps, last.Best, last.BestEpoch+1)
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "test: mse %.6f mae %.6f (%d windows); drop-last 128: mse %.6f mae %.6f\n",
-				res.Test.MSE, res.Test.MAE, res.Test.Windows, res.Drop.MSE, res.Drop.MAE)
+			text := fmt.Sprintf("test: mse %.6f mae %.6f (%d windows)", res.Test.MSE, res.Test.MAE, res.Test.Windows)
+			if res.Drop != nil {
+				text += fmt.Sprintf("; drop-last 128: mse %.6f mae %.6f", res.Drop.MSE, res.Drop.MAE)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 			return err
 		},
 	}
