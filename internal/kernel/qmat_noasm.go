@@ -1,0 +1,17 @@
+//go:build purego || !amd64
+
+package kernel
+
+var qWidthsGo = []int{1}
+
+// qTileWidths are the numbers of tokens that tile functions take, most first, and whether these are assembly.
+func qTileWidths(QFormat) (widths []int, asm bool) { return qWidthsGo, false }
+
+func qmul(format QFormat, tokens int, dst []float32, ld int, w, x []byte, blocks int) bool {
+	return false
+}
+
+func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32) bool { return false }
+func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float32, stride int) bool {
+	return false
+}
