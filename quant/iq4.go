@@ -33,26 +33,31 @@ func lookUp(q []int8, src []byte, table *[16]int8) {
 	}
 }
 
-// closest is the index of the value nearest to x, the upper of two at the same distance.
-func closest(x float32) uint8 {
-	lo, hi := 0, len(values4)-1
-	if x <= float32(values4[lo]) {
-		return 0
-	}
-	if x >= float32(values4[hi]) {
-		return uint8(hi)
-	}
-	for hi-lo > 1 {
-		if m := (lo + hi) / 2; x < float32(values4[m]) {
-			hi = m
-		} else {
-			lo = m
+// below4 has the index of the greatest value up to −127, −126, ... 112.
+var below4 = func() (index [240]uint8) {
+	for i := range index {
+		for index[i]+1 < 16 && int(values4[index[i]+1]) <= i-127 {
+			index[i]++
 		}
 	}
-	if x-float32(values4[lo]) < float32(values4[hi])-x {
-		return uint8(lo)
+	return index
+}()
+
+// closest is the index of the value nearest to x, the upper of two at the same distance.
+func closest(x float32) uint8 {
+	if !(x > -127) {
+		return 0
 	}
-	return uint8(hi)
+	if x > 112 {
+		return 15
+	}
+	// Values are integers, so the one below x is the one below x without its fraction. Where
+	// the sum rounds up to a value, that one is the closest.
+	lo := below4[uint8(int(x+127))]
+	if x-float32(values4[lo]) < float32(values4[lo+1])-x {
+		return lo
+	}
+	return lo + 1
 }
 
 // nonlinear finds d with x ≈ d·T[·]: scales that map the furthest element onto −127 and up to

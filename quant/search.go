@@ -157,16 +157,16 @@ func affine(q []uint8, x, w []float32, levels int, t tries) (scale, least float3
 		clear(q)
 		return 0, least
 	}
-	var room [32]uint8
-	now := room[:len(x)]
+	var room, bestRoom [32]float32 // integers, as floats
+	now, chosen := room[:len(x)], bestRoom[:len(x)]
 	n := float32(levels)
 	inverse := n / (greatest - least)
 	scale = 1 / inverse
-	round(q, x, inverse, least, levels)
-	best := loss(q, x, w, scale, least, t.absolute)
+	moments(chosen, x, w, inverse, least, n)
+	best := loss(chosen, x, w, scale, least, t.absolute)
 	for s := range t.steps + 1 {
 		inverse = (t.from + float32(t.step*float32(s)) + n) / (greatest - least)
-		l, l2, lx := moments(now, x, w, inverse, least, levels)
+		l, l2, lx := moments(now, x, w, inverse, least, n)
 		det := float32(sumW*l2) - float32(l*l)
 		if !(det > 0) {
 			continue
@@ -177,27 +177,28 @@ func affine(q []uint8, x, w []float32, levels int, t tries) (scale, least float3
 			a, b = lx/l2, 0
 		}
 		if e := loss(now, x, w, a, b, t.absolute); e < best {
-			copy(q, now)
+			now, chosen = chosen, now
 			best, scale, least = e, a, b
 		}
+	}
+	for i, v := range chosen {
+		q[i] = uint8(v)
 	}
 	return scale, least
 }
 
-// round stores (x−least)·inverse as integers.
-func round(q []uint8, x []float32, inverse, least float32, levels int) {
-	for i, v := range x {
-		q[i] = uint8(clamp(nearest(float32(inverse*(v-least))), 0, levels))
-	}
-}
-
-// moments is round and returns Σw·q, Σw·q² and Σw·q·x.
-func moments(q []uint8, x, w []float32, inverse, least float32, levels int) (l, l2, lx float32) {
+// moments stores (x−least)·inverse as integers and returns Σw·q, Σw·q² and Σw·q·x.
+func moments(q, x, w []float32, inverse, least, levels float32) (l, l2, lx float32) {
+	const shift = 0x1.8p23 // as in nearest; what leaves its range is cut off either way
 	q, w = q[:len(x)], w[:len(x)]
 	for i, v := range x {
-		n := clamp(nearest(float32(inverse*(v-least))), 0, levels)
-		q[i] = uint8(n)
-		f := float32(n)
+		f := float32(inverse*(v-least)) + shift - shift
+		if !(f > 0) {
+			f = 0
+		} else if f > levels {
+			f = levels
+		}
+		q[i] = f
 		wf := float32(w[i] * f)
 		l += wf
 		l2 += float32(wf * f)
@@ -207,16 +208,16 @@ func moments(q []uint8, x, w []float32, inverse, least float32, levels int) (l, 
 }
 
 // loss is Σw·|scale·q + least − x|, or of the squares.
-func loss(q []uint8, x, w []float32, scale, least float32, absolute bool) (sum float32) {
+func loss(q, x, w []float32, scale, least float32, absolute bool) (sum float32) {
 	q, w = q[:len(x)], w[:len(x)]
 	if absolute {
 		for i, v := range x {
-			sum += float32(w[i] * abs(float32(scale*float32(q[i]))+least-v))
+			sum += float32(w[i] * abs(float32(scale*q[i])+least-v))
 		}
 		return sum
 	}
 	for i, v := range x {
-		d := float32(scale*float32(q[i])) + least - v
+		d := float32(scale*q[i]) + least - v
 		sum += float32(w[i] * float32(d*d))
 	}
 	return sum
