@@ -410,34 +410,34 @@ func scalar(kind uint32, b []byte) any {
 func array(kind uint32, b []byte) any {
 	switch kind {
 	case kindU8:
-		return elements[uint8](kind, b)
+		return elements[uint8](b)
 	case kindI8:
-		return elements[int8](kind, b)
+		return elements[int8](b)
 	case kindBool:
-		return elements[bool](kind, b)
+		return elements[bool](b)
 	case kindU16:
-		return elements[uint16](kind, b)
+		return elements[uint16](b)
 	case kindI16:
-		return elements[int16](kind, b)
+		return elements[int16](b)
 	case kindU32:
-		return elements[uint32](kind, b)
+		return elements[uint32](b)
 	case kindI32:
-		return elements[int32](kind, b)
+		return elements[int32](b)
 	case kindF32:
-		return elements[float32](kind, b)
+		return elements[float32](b)
 	case kindU64:
-		return elements[uint64](kind, b)
+		return elements[uint64](b)
 	case kindI64:
-		return elements[int64](kind, b)
+		return elements[int64](b)
 	}
-	return elements[float64](kind, b)
+	return elements[float64](b)
 }
 
-func elements[T any](kind uint32, b []byte) []T {
-	width := widthOf(kind)
-	out := make([]T, len(b)/width)
-	for i := range out {
-		out[i] = scalar(kind, b[i*width:]).(T)
+func elements[T any](b []byte) []T {
+	var zero T
+	out := make([]T, len(b)/binary.Size(zero))
+	if _, err := binary.Decode(b, binary.LittleEndian, out); err != nil {
+		panic(err) // T is a number, and b has whole ones
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func check(t Type, elements, bytes int) error {
 func (b *block) values(dst []float32, part int) {
 	q := b.q[:len(dst)]
 	for i := 0; len(dst) > 0; i++ {
-		scale, minimum := b.d*float32(b.scale[i]), b.dmin*float32(b.min[i])
+		scale, minimum := b.d*float32(b.scale[i]), float32(b.dmin*float32(b.min[i]))
 		for j, v := range q[:part] {
 			dst[j] = float32(scale*float32(v)) - minimum
 		}

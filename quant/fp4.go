@@ -88,7 +88,7 @@ func toE4M3(v float32) byte {
 	exp := int(b>>23) - 127 + 7
 	switch {
 	case exp <= 0:
-		return byte(min(int(v*512+0.5), 7))
+		return byte(min(int(float32(v*512)+0.5), 7))
 	case exp >= 15:
 		return top // the reference gives up the binade from 256 on
 	}

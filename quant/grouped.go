@@ -85,10 +85,10 @@ func (g *Grid) fit(x []float32) (scale, zero float32) {
 	best := math.Inf(1)
 	for i := range 80 {
 		p := 1 - float32(i)/100
-		s, z := g.over(p*lo, p*hi)
+		s, z := g.over(float32(p*lo), float32(p*hi))
 		sum := 0.0
 		for _, v := range x {
-			sum += math.Pow(math.Abs(float64(s*(g.round(v, s, z)-z)-v)), 2.4)
+			sum += math.Pow(math.Abs(float64(float32(s*(g.round(v, s, z)-z))-v)), 2.4)
 		}
 		if sum < best {
 			best, scale, zero = sum, s, z

@@ -73,7 +73,7 @@ func (k *kind) fit(p *parts, r row) {
 	}
 	d, dmin := half(p.d), half(p.dmin)
 	for j := range n {
-		scale, minimum := d*float32(p.scale[j]), dmin*float32(p.min[j])
+		scale, minimum := d*float32(p.scale[j]), float32(dmin*float32(p.min[j]))
 		if scale == 0 {
 			continue
 		}

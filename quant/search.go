@@ -63,11 +63,20 @@ func symmetric(q []uint8, x, w []float32, levels int) float32 {
 	return scale
 }
 
+// shift rounds as in nearest, without leaving float32; what exceeds its range is cut off either way.
+const shift = 0x1.8p23
+
 // project returns Σw·x·l and Σw·l², l being x·inverse as an integer.
 func project(x, w []float32, inverse float32, levels int) (lx, l2 float32) {
 	w = w[:len(x)]
+	low, high := float32(-levels), float32(levels-1)
 	for i, v := range x {
-		l := float32(clamp(nearest(float32(inverse*v)), -levels, levels-1))
+		l := float32(inverse*v) + shift - shift
+		if !(l > low) {
+			l = low
+		} else if l > high {
+			l = high
+		}
 		lx += float32(float32(w[i]*v) * l)
 		l2 += float32(float32(w[i]*l) * l)
 	}
@@ -189,7 +198,6 @@ func affine(q []uint8, x, w []float32, levels int, t tries) (scale, least float3
 
 // moments stores (x−least)·inverse as integers and returns Σw·q, Σw·q² and Σw·q·x.
 func moments(q, x, w []float32, inverse, least, levels float32) (l, l2, lx float32) {
-	const shift = 0x1.8p23 // as in nearest; what leaves its range is cut off either way
 	q, w = q[:len(x)], w[:len(x)]
 	for i, v := range x {
 		f := float32(inverse*(v-least)) + shift - shift
