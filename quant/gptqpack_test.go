@@ -135,3 +135,49 @@ func TestPackErrors(t *testing.T) {
 		}
 	}
 }
+
+// FuzzUnpack: a checkpoint's sizes and words are outside data.
+func FuzzUnpack(f *testing.F) {
+	f.Add(4, 32, 32, 128, 4, 32, 0, []byte{1, 2, 3})
+	f.Add(3, 64, 32, 192, 6, 64, 64, []byte{0, 1})
+	f.Add(8, 1<<40, -32, 1, 1, 1, 1, []byte{255})
+	f.Fuzz(func(t *testing.T, bits, in, out, weights, zeros, scales, groups int, data []byte) {
+		at := func(i int) byte {
+			if len(data) == 0 {
+				return 0
+			}
+			return data[i%len(data)]
+		}
+		words := func(n int) []int32 {
+			list := make([]int32, n&0x3fff)
+			for i := range list {
+				list[i] = int32(at(i)) << (i % 25)
+			}
+			return list
+		}
+		halves := make([]uint16, scales&0x3fff)
+		for i := range halves {
+			halves[i] = uint16(at(i)) << (i % 9)
+		}
+		p := &quant.PackedGPTQ{Bits: bits, In: in, Out: out, QWeight: words(weights), QZeros: words(zeros), Scales: halves}
+		if groups != 0 {
+			p.GroupOf = words(groups)
+		}
+		if g, err := p.Unpack(); err == nil {
+			g.Values()
+			if again, err := quant.PackGPTQ(g, false); err == nil && (!equal(again.QWeight, p.QWeight) || !equal(again.QZeros, p.QZeros)) {
+				t.Fatal("changed on its way")
+			}
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Fatal(err)
+		}
+		a := &quant.PackedAWQ{In: in, Out: out, QWeight: p.QWeight, QZeros: p.QZeros, Scales: halves}
+		if g, err := a.Unpack(); err == nil {
+			g.Values()
+			again, err := quant.PackAWQ(g)
+			if err != nil || !equal(again.QWeight, a.QWeight) || !equal(again.QZeros, a.QZeros) {
+				t.Fatalf("changed on its way (%v)", err)
+			}
+		}
+	})
+}

@@ -42,9 +42,9 @@ func (r row) part(lo, hi int) row {
 // Quantize writes src, rows of o.Cols elements, as blocks of type t into dst,
 // which must have just their size. Rows are worked on in parallel; the bytes do
 // not depend on how many at a time, and are those of llama.cpp's
-// ggml_quantize_chunk. Numbers that are not finite are an error, as is an
-// importance that is negative. A scale beyond ±65504 becomes infinite, in the
-// reference too.
+// ggml_quantize_chunk. Numbers that are not finite are an error, as are those that
+// F16 has no room for and an importance that is negative. A scale beyond ±65504
+// (weights of millions) becomes infinite, in the reference too.
 func Quantize(dst []byte, src []float32, t Type, o Options) error {
 	if err := checkQuantize(dst, src, t, &o); err != nil {
 		return fmt.Errorf("quant: quantize: %w", err)
@@ -88,6 +88,9 @@ func checkQuantize(dst []byte, src []float32, t Type, o *Options) error {
 	for i, v := range src {
 		if v-v != 0 {
 			return fmt.Errorf("element %d of row %d is %v; was the model saved after it diverged?", i%o.Cols, i/o.Cols, v)
+		}
+		if t == F16 && abs(v) >= 65520 {
+			return fmt.Errorf("element %d of row %d is %v, F16 ends at 65504; take BF16", i%o.Cols, i/o.Cols, v)
 		}
 	}
 	for i, v := range o.Importance {
