@@ -190,14 +190,21 @@ func packQ8_1(dst []byte, r row) {
 
 // roundTo127 stores round(x·inverse), ties away from zero, and returns the sum.
 func roundTo127(dst []byte, x []float32, inverse float32) (sum int) {
+	if inverse > math.MaxFloat32 { // a scale below 2⁻¹²⁸ has no reciprocal
+		clear(dst)
+		return 0
+	}
 	for i := range dst {
-		v := math.Round(float64(float32(x[i] * inverse)))
-		q := 0
-		if v-v == 0 { // a scale below 2⁻¹²⁸ has no reciprocal
-			q = int(max(-127, min(v, 127)))
+		v := float32(x[i] * inverse)
+		r := v + shift - shift // ties to even, which the difference, being exact, corrects
+		switch d := v - r; {
+		case d == 0.5 && v > 0:
+			r++
+		case d == -0.5 && v < 0:
+			r--
 		}
-		dst[i] = byte(q)
-		sum += q
+		dst[i] = byte(int8(r))
+		sum += int(r)
 	}
 	return sum
 }
