@@ -125,7 +125,8 @@ func (c *cursor) text() (string, error) {
 // parseHeader reads everything before the data and holds the tensors' places
 // against the size of the file. It demands what gguf.cpp (gguf_init_from_reader)
 // demands: keys and names that stand once, tensors one after another in the
-// order of the list, each padded to the alignment.
+// order of the list, each padded to the alignment. What follows the last tensor is
+// let be, as there.
 func parseHeader(c *cursor) (*header, error) {
 	h := &header{alignment: defaultAlignment}
 	tensors, kvs, err := c.preamble(h)

@@ -1,6 +1,9 @@
 package quant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // IQ4_NL and IQ4_XS: four bits that stand for one of 16 values, closer together
 // around 0 where weights are.
@@ -33,14 +36,23 @@ func lookUp(q []int8, src []byte, table *[16]int8) {
 	}
 }
 
-// below4 has the index of the greatest value up to −127, −126, ... 112.
-var below4 = func() (index [240]uint8) {
-	for i := range index {
-		for index[i]+1 < 16 && int(values4[index[i]+1]) <= i-127 {
-			index[i]++
+// cell4 is for numbers from one whole number to the next: the index of the value below, and where
+// the next value comes closer.
+type cell4 struct {
+	middle float32
+	below  uint8
+}
+
+// cells4 are for −127, −126, ... 112.
+var cells4 = func() (cells [240]cell4) {
+	for i := range cells {
+		lo := 0
+		for lo+2 < len(values4) && int(values4[lo+1]) <= i-127 {
+			lo++
 		}
+		cells[i] = cell4{(float32(values4[lo]) + float32(values4[lo+1])) / 2, uint8(lo)}
 	}
-	return index
+	return cells
 }()
 
 // closest is the index of the value nearest to x, the upper of two at the same distance.
@@ -48,16 +60,14 @@ func closest(x float32) uint8 {
 	if !(x > -127) {
 		return 0
 	}
-	if x > 112 {
+	if x >= 113 {
 		return 15
 	}
-	// Values are integers, so the one below x is the one below x without its fraction. Where
-	// the sum rounds up to a value, that one is the closest.
-	lo := below4[uint8(int(x+127))]
-	if x-float32(values4[lo]) < float32(values4[lo+1])-x {
-		return lo
-	}
-	return lo + 1
+	// Values are integers, so the one below x is the one below x without its fraction; where the
+	// sum rounds up to a value, that one is the closest. The sign of the difference saves a branch
+	// that no processor can foresee.
+	c := &cells4[min(uint8(int(x+127)), 239)]
+	return c.below + 1 - uint8(math.Float32bits(x-c.middle)>>31)
 }
 
 // nonlinear finds d with x ≈ d·T[·]: scales that map the furthest element onto −127 and up to
