@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,8 +27,9 @@ func newInspectCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect FILE|DIR",
 		Short: "Say what is in a checkpoint, an array, a table or a series file",
-		Long: `Recognises the file by its content: safetensors (one file, or a model's folder), PyTorch checkpoints
-(their pickle is read, never run), npy and npz, .tsf, CSV, TSV, JSON lines and Parquet, plain, .gz or .zst.`,
+		Long: `Recognises the file by its content: safetensors (one file, or a model's folder), GGUF (any part of a split model
+stands for all), PyTorch checkpoints (their pickle is read, never run), npy and npz, .tsf, CSV, TSV, JSON lines and
+Parquet, plain, .gz or .zst.`,
 		Example: `  hanji inspect model.safetensors
   hanji inspect checkpoint.pth --json
   hanji inspect ETTh1.csv`,
@@ -50,15 +52,16 @@ func newInspectCmd(g *globals) *cobra.Command {
 
 // contents is what inspect found; either Tensors, Columns or Panel is set.
 type contents struct {
-	File     string            `json:"file"`
-	Format   string            `json:"format"` // safetensors, torch, npy, npz, tsf, table
-	Metadata map[string]string `json:"metadata,omitempty"`
-	Values   int64             `json:"values,omitempty"` // numbers in all tensors
-	Bytes    int64             `json:"bytes,omitempty"`  // of all tensors
-	Tensors  []tensorInfo      `json:"tensors,omitempty"`
-	Rows     int               `json:"rows,omitempty"`
-	Columns  []columnInfo      `json:"columns,omitempty"`
-	Panel    *panelInfo        `json:"panel,omitempty"`
+	File     string         `json:"file"`
+	Format   string         `json:"format"`                    // safetensors, gguf, torch, npy, npz, tsf, table
+	Metadata map[string]any `json:"metadata,omitempty"`        // text; of a GGUF any type, a long array as arrayInfo
+	Values   int64          `json:"values,omitempty"`          // numbers in all tensors
+	Bytes    int64          `json:"bytes,omitempty"`           // of all tensors
+	Bits     float64        `json:"bits_per_weight,omitempty"` // of a GGUF: 8·Bytes/Values
+	Tensors  []tensorInfo   `json:"tensors,omitempty"`
+	Rows     int            `json:"rows,omitempty"`
+	Columns  []columnInfo   `json:"columns,omitempty"`
+	Panel    *panelInfo     `json:"panel,omitempty"`
 }
 
 type tensorInfo struct {
@@ -82,8 +85,15 @@ func inspect(path string, log *slog.Logger) (*contents, error) {
 			return nil, err
 		}
 		defer f.Close()
-		c.Metadata = f.Metadata()
+		if meta := f.Metadata(); len(meta) > 0 {
+			c.Metadata = map[string]any{}
+			for key, value := range meta {
+				c.Metadata[key] = value
+			}
+		}
 		c.add(f.Names(), f.Tensor)
+	case "gguf":
+		return c, c.readGGUF(path)
 	case "torch":
 		f, err := torchpt.Open(path)
 		if err != nil {
@@ -91,7 +101,7 @@ func inspect(path string, log *slog.Logger) (*contents, error) {
 		}
 		defer f.Close()
 		if f.Root() != "" {
-			c.Metadata = map[string]string{"weights under": f.Root()}
+			c.Metadata = map[string]any{"weights under": f.Root()}
 		}
 		c.add(f.Names(), f.Tensor)
 	case "npz":
@@ -130,7 +140,7 @@ func sniff(path string) (string, error) {
 		return "", err
 	}
 	if info.IsDir() {
-		return "safetensors", nil // a model's folder, as published
+		return sniffFolder(path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -144,6 +154,8 @@ func sniff(path string) (string, error) {
 	}
 	head = head[:n]
 	switch {
+	case bytes.HasPrefix(head, []byte("GGUF")):
+		return "gguf", nil
 	case bytes.HasPrefix(head, []byte("\x93NUMPY")):
 		return "npy", nil
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
@@ -156,6 +168,17 @@ func sniff(path string) (string, error) {
 		return "tsf", nil
 	}
 	return "table", nil
+}
+
+// sniffFolder tells the two kinds of model folders; what is neither is refused by name as the first.
+func sniffFolder(path string) (string, error) {
+	for _, format := range []string{"safetensors", "gguf"} {
+		found, err := filepath.Glob(filepath.Join(path, "*."+format))
+		if err != nil || len(found) > 0 {
+			return format, err
+		}
+	}
+	return "safetensors", nil
 }
 
 // sniffZip tells numpy's archive, whose members all end in .npy, from torch's.
@@ -195,9 +218,13 @@ func (c *contents) addTensor(t safetensors.Tensor) {
 	if shape == nil {
 		shape = []int{} // a scalar is [] in JSON, not null
 	}
-	c.Tensors = append(c.Tensors, tensorInfo{t.Name, string(t.DType), shape, len(t.Data)})
-	c.Values += int64(t.Len())
-	c.Bytes += int64(len(t.Data))
+	c.count(tensorInfo{t.Name, string(t.DType), shape, len(t.Data)}, t.Len())
+}
+
+func (c *contents) count(t tensorInfo, values int) {
+	c.Tensors = append(c.Tensors, t)
+	c.Values += int64(values)
+	c.Bytes += int64(t.Bytes)
 }
 
 type columnInfo struct {

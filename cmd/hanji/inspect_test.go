@@ -64,6 +64,8 @@ func TestInspectBad(t *testing.T) {
 		"system":      "\x80\x04cposix\nsystem\n(S'touch pwned'\ntR.",
 		"ragged":      "a,b\n1,2\n3\n",
 		"tsf no data": "@relation x\n",
+		"gguf v1":     "GGUF\x01\x00\x00\x00" + strings.Repeat("\x00", 16),
+		"gguf huge":   "GGUF\x03\x00\x00\x00" + strings.Repeat("\xff", 16),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {

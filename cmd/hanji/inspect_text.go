@@ -37,9 +37,13 @@ func (c *contents) text() string {
 		}
 		aligned(&b, rows, "lllrrll")
 	default:
-		fmt.Fprintf(&b, "%s: %s, %d tensors, %s values, %s\n", c.File, c.Format, len(c.Tensors), thousands(c.Values), size(c.Bytes))
+		fmt.Fprintf(&b, "%s: %s, %d tensors, %s values, %s", c.File, c.Format, len(c.Tensors), thousands(c.Values), size(c.Bytes))
+		if c.Bits > 0 {
+			fmt.Fprintf(&b, ", %.2f bits per weight", c.Bits)
+		}
+		b.WriteByte('\n')
 		for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
-			fmt.Fprintf(&b, "%s: %s\n", key, clip(c.Metadata[key]))
+			fmt.Fprintf(&b, "%s: %s\n", clip(key), metadataText(c.Metadata[key]))
 		}
 		rows := [][]string{{"tensor", "dtype", "shape", "bytes"}}
 		for _, t := range c.Tensors {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hanji-ml/hanji/gguf"
 )
 
 func TestMain(m *testing.M) {
@@ -28,7 +30,8 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               writeWaves,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
+			"exits":     exits,
+			"writegguf": writeGGUF,
 		},
 	})
 }
@@ -43,6 +46,31 @@ func writeWaves(env *testscript.Env) error {
 		fmt.Fprintf(&b, "%s,%.4f,%.4f\n", start.Add(time.Duration(i)*time.Hour).Format(time.DateTime), math.Sin(day), 2*math.Cos(day)+float64(i)/100)
 	}
 	return os.WriteFile(filepath.Join(env.WorkDir, "waves.csv"), []byte(b.String()), 0o644)
+}
+
+// writegguf FILE NO COUNT writes a small GGUF, one part of COUNT: a script holds no binary.
+func writeGGUF(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: writegguf FILE NO COUNT")
+	}
+	no, err := strconv.ParseUint(args[1], 10, 16)
+	ts.Check(err)
+	count, err := strconv.ParseUint(args[2], 10, 16)
+	ts.Check(err)
+	meta := gguf.Metadata{
+		{Key: "general.architecture", Value: "llama"},
+		{Key: "llama.block_count", Value: uint32(1)},
+		{Key: "llama.rope.freq_base", Value: float32(math.Inf(1))},
+		{Key: "tokenizer.ggml.scores", Value: []float32{0, -1, 0.5}},
+		{Key: "tokenizer.ggml.tokens", Value: strings.Fields("<unk> <s> </s> 한 글 a b c d e f")},
+		{Key: "split.no", Value: uint16(no)},
+		{Key: "split.count", Value: uint16(count)},
+	}
+	list := []gguf.Tensor{
+		{Name: "blk." + args[1] + ".ffn_up.weight", Type: gguf.Q4_K, Shape: []int{2, 256}, Data: make([]byte, 288)},
+		{Name: "blk." + args[1] + ".norm.weight", Type: gguf.F32, Shape: []int{256}, Data: make([]byte, 1024)},
+	}
+	ts.Check(gguf.Write(ts.MkAbs(args[0]), list, meta))
 }
 
 // exits CODE ARGS... runs hanji and compares its exit code, which testscript's own exec
