@@ -134,3 +134,41 @@ func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float3
 	quantizeQ8KAVX512(&q[0], sums, &x[0], scale, stride)
 	return true
 }
+
+// halfDots multiplies 4 rows with 2 or 4 of the tokens and says with how many, 0 for none. Strides in elements; n is a
+// multiple of 32.
+func halfDots(bfloat16 bool, tokens int, y *float32, w *uint16, x *float32, n, ldy, ldw, ldx int) int {
+	ldy, ldw, ldx = 4*ldy, 2*ldw, 4*ldx
+	switch {
+	case !cpu.X86.AVX512 || tokens < 2:
+		return 0
+	case tokens >= 4 && bfloat16:
+		halfDotBF16x4AVX512(y, w, x, n, ldy, ldw, ldx)
+		return 4
+	case tokens >= 4:
+		halfDotF16x4AVX512(y, w, x, n, ldy, ldw, ldx)
+		return 4
+	case bfloat16:
+		halfDotBF16x2AVX512(y, w, x, n, ldy, ldw, ldx)
+		return 2
+	}
+	halfDotF16x2AVX512(y, w, x, n, ldy, ldw, ldx)
+	return 2
+}
+
+// halfRows multiplies rows of n weights, skip apart, with one token; n is a positive multiple of 32.
+func halfRows(bfloat16 bool, y *float32, w *uint16, x *float32, n, rows, skip int) bool {
+	switch {
+	case cpu.X86.AVX512 && bfloat16:
+		halfRowsBF16AVX512(y, w, x, n, rows, 2*skip)
+	case cpu.X86.AVX512:
+		halfRowsF16AVX512(y, w, x, n, rows, 2*skip)
+	case cpu.X86.AVX2 && bfloat16:
+		halfRowsBF16AVX2(y, w, x, n, rows, 2*skip)
+	case cpu.X86.AVX2 && cpu.X86.F16C:
+		halfRowsF16AVX2(y, w, x, n, rows, 2*skip)
+	default:
+		return false
+	}
+	return true
+}

@@ -12477,7 +12477,7 @@ loop1:
 	RET
 
 // func quantizeQ80AVX512(q *byte, d *float32, slot *int32, x *float32, units int, stride int, offset int)
-// Requires: AVX, AVX2, AVX512F, F16C
+// Requires: AVX, AVX2, AVX512F, AVX512VL, F16C
 TEXT ·quantizeQ80AVX512(SB), NOSPLIT, $0-56
 	MOVQ         q+0(FP), AX
 	MOVQ         d+8(FP), CX
@@ -12505,7 +12505,7 @@ loop:
 	VMAXPS        Z8, Z7, Z7
 	VEXTRACTF64X4 $0x01, Z7, Y8
 	VMAXPS        Y8, Y7, Y8
-	VEXTRACTF128  $0x01, Y8, X7
+	VEXTRACTF32X4 $0x01, Y8, X7
 	VMAXPS        X7, X8, X7
 	VPSHUFD       $0x4e, X7, X8
 	VMAXPS        X8, X7, X7
@@ -12535,7 +12535,7 @@ loop:
 	VPADDD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y6
 	VPADDD        Y6, Y5, Y6
-	VEXTRACTF128  $0x01, Y6, X5
+	VEXTRACTF32X4 $0x01, Y6, X5
 	VPADDD        X5, X6, X5
 	VPSHUFD       $0x4e, X5, X6
 	VPADDD        X6, X5, X5
@@ -12554,7 +12554,7 @@ loop:
 	RET
 
 // func quantizeQ8KAVX512(q *byte, sums *[16]int32, x *float32, scale float32, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX2, AVX512F, AVX512VL
 TEXT ·quantizeQ8KAVX512(SB), NOSPLIT, $0-40
 	MOVQ         q+0(FP), AX
 	MOVQ         sums+8(FP), CX
@@ -12569,7 +12569,7 @@ loop:
 	VPMOVSDB      Z1, (AX)
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VPADDD        Y2, Y1, Y2
-	VEXTRACTF128  $0x01, Y2, X1
+	VEXTRACTF32X4 $0x01, Y2, X1
 	VPADDD        X1, X2, X1
 	VPSHUFD       $0x4e, X1, X2
 	VPADDD        X2, X1, X1
@@ -12581,7 +12581,7 @@ loop:
 	VPMOVSDB      Z1, 16(AX)
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VPADDD        Y2, Y1, Y2
-	VEXTRACTF128  $0x01, Y2, X1
+	VEXTRACTF32X4 $0x01, Y2, X1
 	VPADDD        X1, X2, X1
 	VPSHUFD       $0x4e, X1, X2
 	VPADDD        X2, X1, X1
@@ -12593,5 +12593,867 @@ loop:
 	ADDQ          BX, AX
 	DECQ          SI
 	JNZ           loop
+	VZEROUPPER
+	RET
+
+// func halfDotF16x4AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfDotF16x4AVX512(SB), NOSPLIT, $0-56
+	MOVQ   w+8(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   n+24(FP), DX
+	MOVQ   ldw+40(FP), BX
+	MOVQ   ldx+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	LEAQ   (SI)(SI*2), R8
+	LEAQ   (AX)(BX*4), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+loop:
+	VMOVUPS       (CX), Z16
+	VMOVUPS       (CX)(SI*1), Z17
+	VMOVUPS       (CX)(SI*2), Z18
+	VMOVUPS       (CX)(R8*1), Z19
+	PREFETCHT0    (R9)
+	VCVTPH2PS     (AX), Z20
+	VFMADD231PS   Z20, Z16, Z0
+	VFMADD231PS   Z20, Z17, Z1
+	VFMADD231PS   Z20, Z18, Z2
+	VFMADD231PS   Z20, Z19, Z3
+	PREFETCHT0    (R9)(BX*1)
+	VCVTPH2PS     (AX)(BX*1), Z20
+	VFMADD231PS   Z20, Z16, Z4
+	VFMADD231PS   Z20, Z17, Z5
+	VFMADD231PS   Z20, Z18, Z6
+	VFMADD231PS   Z20, Z19, Z7
+	PREFETCHT0    (R9)(BX*2)
+	VCVTPH2PS     (AX)(BX*2), Z20
+	VFMADD231PS   Z20, Z16, Z8
+	VFMADD231PS   Z20, Z17, Z9
+	VFMADD231PS   Z20, Z18, Z10
+	VFMADD231PS   Z20, Z19, Z11
+	PREFETCHT0    (R9)(DI*1)
+	VCVTPH2PS     (AX)(DI*1), Z20
+	VFMADD231PS   Z20, Z16, Z12
+	VFMADD231PS   Z20, Z17, Z13
+	VFMADD231PS   Z20, Z18, Z14
+	VFMADD231PS   Z20, Z19, Z15
+	ADDQ          $0x00000020, AX
+	ADDQ          $0x00000020, R9
+	ADDQ          $0x00000040, CX
+	SUBQ          $0x00000010, DX
+	JNZ           loop
+	MOVQ          y+0(FP), AX
+	MOVQ          ldy+32(FP), CX
+	VEXTRACTF64X4 $0x01, Z0, Y16
+	VADDPS        Y16, Y0, Y16
+	VEXTRACTF32X4 $0x01, Y16, X0
+	VADDPS        X0, X16, X0
+	VPSHUFD       $0x4e, X0, X16
+	VADDPS        X16, X0, X0
+	VPSHUFD       $0xb1, X0, X16
+	VADDPS        X16, X0, X0
+	VMOVSS        X0, (AX)
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 4(AX)
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPS        Y0, Y8, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 8(AX)
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPS        Y0, Y10, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPS        Y0, Y11, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VADDPS        Y0, Y15, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	VZEROUPPER
+	RET
+
+// func halfDotBF16x4AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfDotBF16x4AVX512(SB), NOSPLIT, $0-56
+	MOVQ   w+8(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   n+24(FP), DX
+	MOVQ   ldw+40(FP), BX
+	MOVQ   ldx+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	LEAQ   (SI)(SI*2), R8
+	LEAQ   (AX)(BX*4), R9
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+loop:
+	VMOVUPS       (CX), Z16
+	VMOVUPS       (CX)(SI*1), Z17
+	VMOVUPS       (CX)(SI*2), Z18
+	VMOVUPS       (CX)(R8*1), Z19
+	PREFETCHT0    (R9)
+	VPMOVZXWD     (AX), Z20
+	VPSLLD        $0x10, Z20, Z20
+	VFMADD231PS   Z20, Z16, Z0
+	VFMADD231PS   Z20, Z17, Z1
+	VFMADD231PS   Z20, Z18, Z2
+	VFMADD231PS   Z20, Z19, Z3
+	PREFETCHT0    (R9)(BX*1)
+	VPMOVZXWD     (AX)(BX*1), Z20
+	VPSLLD        $0x10, Z20, Z20
+	VFMADD231PS   Z20, Z16, Z4
+	VFMADD231PS   Z20, Z17, Z5
+	VFMADD231PS   Z20, Z18, Z6
+	VFMADD231PS   Z20, Z19, Z7
+	PREFETCHT0    (R9)(BX*2)
+	VPMOVZXWD     (AX)(BX*2), Z20
+	VPSLLD        $0x10, Z20, Z20
+	VFMADD231PS   Z20, Z16, Z8
+	VFMADD231PS   Z20, Z17, Z9
+	VFMADD231PS   Z20, Z18, Z10
+	VFMADD231PS   Z20, Z19, Z11
+	PREFETCHT0    (R9)(DI*1)
+	VPMOVZXWD     (AX)(DI*1), Z20
+	VPSLLD        $0x10, Z20, Z20
+	VFMADD231PS   Z20, Z16, Z12
+	VFMADD231PS   Z20, Z17, Z13
+	VFMADD231PS   Z20, Z18, Z14
+	VFMADD231PS   Z20, Z19, Z15
+	ADDQ          $0x00000020, AX
+	ADDQ          $0x00000020, R9
+	ADDQ          $0x00000040, CX
+	SUBQ          $0x00000010, DX
+	JNZ           loop
+	MOVQ          y+0(FP), AX
+	MOVQ          ldy+32(FP), CX
+	VEXTRACTF64X4 $0x01, Z0, Y16
+	VADDPS        Y16, Y0, Y16
+	VEXTRACTF32X4 $0x01, Y16, X0
+	VADDPS        X0, X16, X0
+	VPSHUFD       $0x4e, X0, X16
+	VADDPS        X16, X0, X0
+	VPSHUFD       $0xb1, X0, X16
+	VADDPS        X16, X0, X0
+	VMOVSS        X0, (AX)
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 4(AX)
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPS        Y0, Y8, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 8(AX)
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VPSHUFD       $0x4e, X4, X0
+	VADDPS        X0, X4, X4
+	VPSHUFD       $0xb1, X4, X0
+	VADDPS        X0, X4, X4
+	VMOVSS        X4, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPS        Y0, Y10, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPS        Y0, Y11, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VADDPS        Y0, Y15, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	VZEROUPPER
+	RET
+
+// func halfDotF16x2AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfDotF16x2AVX512(SB), NOSPLIT, $0-56
+	MOVQ   w+8(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   n+24(FP), DX
+	MOVQ   ldw+40(FP), BX
+	MOVQ   ldx+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	LEAQ   (SI)(SI*2), R8
+	LEAQ   (AX)(BX*4), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+loop:
+	VMOVUPS       (CX), Z8
+	VMOVUPS       (CX)(SI*1), Z9
+	PREFETCHT0    (R8)
+	VCVTPH2PS     (AX), Z10
+	VFMADD231PS   Z10, Z8, Z0
+	VFMADD231PS   Z10, Z9, Z1
+	PREFETCHT0    (R8)(BX*1)
+	VCVTPH2PS     (AX)(BX*1), Z10
+	VFMADD231PS   Z10, Z8, Z2
+	VFMADD231PS   Z10, Z9, Z3
+	PREFETCHT0    (R8)(BX*2)
+	VCVTPH2PS     (AX)(BX*2), Z10
+	VFMADD231PS   Z10, Z8, Z4
+	VFMADD231PS   Z10, Z9, Z5
+	PREFETCHT0    (R8)(DI*1)
+	VCVTPH2PS     (AX)(DI*1), Z10
+	VFMADD231PS   Z10, Z8, Z6
+	VFMADD231PS   Z10, Z9, Z7
+	ADDQ          $0x00000020, AX
+	ADDQ          $0x00000020, R8
+	ADDQ          $0x00000040, CX
+	SUBQ          $0x00000010, DX
+	JNZ           loop
+	MOVQ          y+0(FP), AX
+	MOVQ          ldy+32(FP), CX
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y8, Y0, Y8
+	VEXTRACTF32X4 $0x01, Y8, X0
+	VADDPS        X0, X8, X0
+	VPSHUFD       $0x4e, X0, X8
+	VADDPS        X8, X0, X0
+	VPSHUFD       $0xb1, X0, X8
+	VADDPS        X8, X0, X0
+	VMOVSS        X0, (AX)
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 4(AX)
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 8(AX)
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	VZEROUPPER
+	RET
+
+// func halfDotBF16x2AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfDotBF16x2AVX512(SB), NOSPLIT, $0-56
+	MOVQ   w+8(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   n+24(FP), DX
+	MOVQ   ldw+40(FP), BX
+	MOVQ   ldx+48(FP), SI
+	LEAQ   (BX)(BX*2), DI
+	LEAQ   (SI)(SI*2), R8
+	LEAQ   (AX)(BX*4), R8
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+loop:
+	VMOVUPS       (CX), Z8
+	VMOVUPS       (CX)(SI*1), Z9
+	PREFETCHT0    (R8)
+	VPMOVZXWD     (AX), Z10
+	VPSLLD        $0x10, Z10, Z10
+	VFMADD231PS   Z10, Z8, Z0
+	VFMADD231PS   Z10, Z9, Z1
+	PREFETCHT0    (R8)(BX*1)
+	VPMOVZXWD     (AX)(BX*1), Z10
+	VPSLLD        $0x10, Z10, Z10
+	VFMADD231PS   Z10, Z8, Z2
+	VFMADD231PS   Z10, Z9, Z3
+	PREFETCHT0    (R8)(BX*2)
+	VPMOVZXWD     (AX)(BX*2), Z10
+	VPSLLD        $0x10, Z10, Z10
+	VFMADD231PS   Z10, Z8, Z4
+	VFMADD231PS   Z10, Z9, Z5
+	PREFETCHT0    (R8)(DI*1)
+	VPMOVZXWD     (AX)(DI*1), Z10
+	VPSLLD        $0x10, Z10, Z10
+	VFMADD231PS   Z10, Z8, Z6
+	VFMADD231PS   Z10, Z9, Z7
+	ADDQ          $0x00000020, AX
+	ADDQ          $0x00000020, R8
+	ADDQ          $0x00000040, CX
+	SUBQ          $0x00000010, DX
+	JNZ           loop
+	MOVQ          y+0(FP), AX
+	MOVQ          ldy+32(FP), CX
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y8, Y0, Y8
+	VEXTRACTF32X4 $0x01, Y8, X0
+	VADDPS        X0, X8, X0
+	VPSHUFD       $0x4e, X0, X8
+	VADDPS        X8, X0, X0
+	VPSHUFD       $0xb1, X0, X8
+	VADDPS        X8, X0, X0
+	VMOVSS        X0, (AX)
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 4(AX)
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 8(AX)
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y0
+	VEXTRACTF32X4 $0x01, Y0, X2
+	VADDPS        X2, X0, X2
+	VPSHUFD       $0x4e, X2, X0
+	VADDPS        X0, X2, X2
+	VPSHUFD       $0xb1, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, 12(AX)
+	ADDQ          CX, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 4(AX)
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 8(AX)
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, 12(AX)
+	VZEROUPPER
+	RET
+
+// func halfRowsF16AVX512(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfRowsF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ w+8(FP), AX
+	MOVQ y+0(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ skip+40(FP), BX
+
+row:
+	MOVQ   x+16(FP), SI
+	MOVQ   n+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+loop:
+	PREFETCHT0    4096(AX)
+	VCVTPH2PS     (AX), Z2
+	VFMADD231PS   (SI), Z2, Z0
+	VCVTPH2PS     32(AX), Z2
+	VFMADD231PS   64(SI), Z2, Z1
+	ADDQ          $0x00000040, AX
+	ADDQ          $0x00000080, SI
+	SUBQ          $0x00000020, DI
+	JNZ           loop
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPSHUFD       $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (CX)
+	ADDQ          $0x04, CX
+	ADDQ          BX, AX
+	DECQ          DX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func halfRowsBF16AVX512(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, MMX+
+TEXT ·halfRowsBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ w+8(FP), AX
+	MOVQ y+0(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ skip+40(FP), BX
+
+row:
+	MOVQ   x+16(FP), SI
+	MOVQ   n+24(FP), DI
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+loop:
+	PREFETCHT0    4096(AX)
+	VPMOVZXWD     (AX), Z2
+	VPSLLD        $0x10, Z2, Z2
+	VFMADD231PS   (SI), Z2, Z0
+	VPMOVZXWD     32(AX), Z2
+	VPSLLD        $0x10, Z2, Z2
+	VFMADD231PS   64(SI), Z2, Z1
+	ADDQ          $0x00000040, AX
+	ADDQ          $0x00000080, SI
+	SUBQ          $0x00000020, DI
+	JNZ           loop
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPSHUFD       $0x4e, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (CX)
+	ADDQ          $0x04, CX
+	ADDQ          BX, AX
+	DECQ          DX
+	JNZ           row
+	VZEROUPPER
+	RET
+
+// func halfRowsF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·halfRowsF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ w+8(FP), AX
+	MOVQ y+0(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ skip+40(FP), BX
+
+row:
+	MOVQ   x+16(FP), SI
+	MOVQ   n+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop:
+	PREFETCHT0   4096(AX)
+	VCVTPH2PS    (AX), Y4
+	VFMADD231PS  (SI), Y4, Y0
+	VCVTPH2PS    16(AX), Y4
+	VFMADD231PS  32(SI), Y4, Y1
+	VCVTPH2PS    32(AX), Y4
+	VFMADD231PS  64(SI), Y4, Y2
+	VCVTPH2PS    48(AX), Y4
+	VFMADD231PS  96(SI), Y4, Y3
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, DI
+	JNZ          loop
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPSHUFD      $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x04, CX
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func halfRowsBF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·halfRowsBF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ w+8(FP), AX
+	MOVQ y+0(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ skip+40(FP), BX
+
+row:
+	MOVQ   x+16(FP), SI
+	MOVQ   n+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+loop:
+	PREFETCHT0   4096(AX)
+	VPMOVZXWD    (AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  (SI), Y4, Y0
+	VPMOVZXWD    16(AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  32(SI), Y4, Y1
+	VPMOVZXWD    32(AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  64(SI), Y4, Y2
+	VPMOVZXWD    48(AX), Y4
+	VPSLLD       $0x10, Y4, Y4
+	VFMADD231PS  96(SI), Y4, Y3
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, DI
+	JNZ          loop
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPSHUFD      $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, (CX)
+	ADDQ         $0x04, CX
+	ADDQ         BX, AX
+	DECQ         DX
+	JNZ          row
 	VZEROUPPER
 	RET

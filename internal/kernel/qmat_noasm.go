@@ -15,3 +15,9 @@ func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32) bo
 func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float32, stride int) bool {
 	return false
 }
+
+func halfDots(bfloat16 bool, tokens int, y *float32, w *uint16, x *float32, n, ldy, ldw, ldx int) int {
+	return 0
+}
+
+func halfRows(bfloat16 bool, y *float32, w *uint16, x *float32, n, rows, skip int) bool { return false }

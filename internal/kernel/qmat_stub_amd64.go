@@ -133,3 +133,43 @@ func quantizeQ80AVX512(q *byte, d *float32, slot *int32, x *float32, units int, 
 //
 //go:noescape
 func quantizeQ8KAVX512(q *byte, sums *[16]int32, x *float32, scale float32, stride int)
+
+// halfDotF16x4AVX512 multiplies 4 rows of n weights, a positive multiple of 16, with 4 tokens: y[t][r] = Σ w[r]·x[t]; strides in bytes.
+//
+//go:noescape
+func halfDotF16x4AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+
+// halfDotBF16x4AVX512 multiplies 4 rows of n weights, a positive multiple of 16, with 4 tokens: y[t][r] = Σ w[r]·x[t]; strides in bytes.
+//
+//go:noescape
+func halfDotBF16x4AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+
+// halfDotF16x2AVX512 multiplies 4 rows of n weights, a positive multiple of 16, with 2 tokens: y[t][r] = Σ w[r]·x[t]; strides in bytes.
+//
+//go:noescape
+func halfDotF16x2AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+
+// halfDotBF16x2AVX512 multiplies 4 rows of n weights, a positive multiple of 16, with 2 tokens: y[t][r] = Σ w[r]·x[t]; strides in bytes.
+//
+//go:noescape
+func halfDotBF16x2AVX512(y *float32, w *uint16, x *float32, n int, ldy int, ldw int, ldx int)
+
+// halfRowsF16AVX512 sets y[r] = Σ w[r]·x for rows of n weights, a positive multiple of 32; skip is the bytes of a row that are left out.
+//
+//go:noescape
+func halfRowsF16AVX512(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+
+// halfRowsBF16AVX512 sets y[r] = Σ w[r]·x for rows of n weights, a positive multiple of 32; skip is the bytes of a row that are left out.
+//
+//go:noescape
+func halfRowsBF16AVX512(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+
+// halfRowsF16AVX2 sets y[r] = Σ w[r]·x for rows of n weights, a positive multiple of 32; skip is the bytes of a row that are left out.
+//
+//go:noescape
+func halfRowsF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+
+// halfRowsBF16AVX2 sets y[r] = Σ w[r]·x for rows of n weights, a positive multiple of 32; skip is the bytes of a row that are left out.
+//
+//go:noescape
+func halfRowsBF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)

@@ -27,7 +27,7 @@ func fold(op func(...Op), a R) reg.VecVirtual {
 	y, x, t := YMM(), XMM(), XMM()
 	VEXTRACTF64X4(Imm(1), a, y)
 	op(y, a.AsY(), y)
-	VEXTRACTF128(Imm(1), y, x)
+	VEXTRACTF32X4(Imm(1), y, x)
 	op(x, y.AsX(), x)
 	VPSHUFD(Imm(0x4e), x, t)
 	op(t, x, x)

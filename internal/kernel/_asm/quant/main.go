@@ -34,6 +34,7 @@ func main() {
 		v.q6K()
 	}
 	acts()
+	halves()
 	Generate()
 }
 
