@@ -20,7 +20,7 @@ func cpuPrimitives() primitives {
 		colMoments: cpuColMoments, normCols: cpuNormCols, batchNormGrad: cpuBatchNormGrad,
 		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
-		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
+		attention: cpuAttention, attentionGrad: cpuAttentionGrad, rope: cpuRoPE,
 		mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
 		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,

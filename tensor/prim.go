@@ -58,6 +58,8 @@ type primitives struct {
 
 	attention     func(out, scores, lse, q, k, v *Tensor, o AttentionOptions, key uint64)
 	attentionGrad func(dq, dk, dv, dscores, dout, q, k, v, out, lse, scores *Tensor, o AttentionOptions, key uint64)
+
+	rope func(dst, x, cos, sin, pos *Tensor, adjacent, inverse bool) (bad int64, ok bool) // x any strides; pos may be nil
 }
 
 // prim is where ops reach storage. Tests put guards around it.
