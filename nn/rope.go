@@ -30,6 +30,7 @@ type RoPEOptions struct {
 	Dim          int     // R: elements of a head that turn, even
 	Theta        float64 // base of the frequencies; 0: 10,000
 	MaxPositions int     // the model's context, for the scalings that need it
+	Adjacent     bool    // pairs are (2i, 2i+1), as in GGUF files of Llama; else (i, i + R/2)
 	Scaling      RoPEScaling
 }
 

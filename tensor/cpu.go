@@ -21,6 +21,7 @@ func cpuPrimitives() primitives {
 		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
 		attention: cpuAttention, attentionGrad: cpuAttentionGrad, rope: cpuRoPE,
+		storeKV: cpuStoreKV, pagedAttention: cpuPagedAttention,
 		mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
 		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,

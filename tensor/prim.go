@@ -60,6 +60,9 @@ type primitives struct {
 	attentionGrad func(dq, dk, dv, dscores, dout, q, k, v, out, lse, scores *Tensor, o AttentionOptions, key uint64)
 
 	rope func(dst, x, cos, sin, pos *Tensor, adjacent, inverse bool) (bad int64, ok bool) // x any strides; pos may be nil
+
+	storeKV        func(k, v *Tensor, layer int, p *Paged)
+	pagedAttention func(out, q *Tensor, layer int, scale float64, p *Paged)
 }
 
 // prim is where ops reach storage. Tests put guards around it.
