@@ -161,6 +161,16 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"rope adjacent, partial": one(func(x T) T {
 			return x.Transpose(0, 1).RoPE(angles(dt, x.Ctx(), T.Cos).MulS(1.5), angles(dt, x.Ctx(), T.Sin).MulS(1.5), nil, true).Square()
 		}),
+		"paged attention": one(func(x T) T { // of constants: it has no gradient of its own
+			c := x.Ctx()
+			rows := c.Full(0.5, dt, 3, 5, 7).Mul(angles(dt, c, T.Sin).Reshape(12).Slice(0, 3, 10))
+			p := &tensor.Paged{Pages: []T{tensor.NewBuffer("page", dt, 2, 2, 1, 2, 7), tensor.NewBuffer("page", dt, 2, 2, 1, 2, 7)}}
+			for i := range 3 {
+				p.Rows = append(p.Rows, tensor.PagedRow{Table: []int32{1, 0}, Pos: i})
+			}
+			tensor.StoreKV(rows.Slice(1, 0, 1), rows.Slice(1, 1, 2), 1, p)
+			return tensor.PagedAttention(rows, 1, 0, p).Mul(x.Reshape(3, 35))
+		}),
 		"relu2": one(T.ReLU2), "swiglu": one(func(x T) T { return x.SwiGLU(x.Ctx().Use(b)) }),
 		"to":        one(func(x T) T { return x.To(tensor.F64).Square() }),
 		"embed pad": func(c *tensor.Ctx) T { return c.Ints([]int64{3, 0, 3, 1}, 2, 2).EmbeddingPad(w, -1).Square() },

@@ -46,6 +46,8 @@ type primitives struct {
 	crossEntropy     func(rows, sums, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool)
 	crossEntropyGrad func(dx, dy, x, sums, targets *Tensor, o CrossEntropyOptions)
 
+	swiGLU func(dst, x, up *Tensor) // all contiguous; inference
+
 	mlp     func(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) // x and out [rows, …]
 	mlpGrad func(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64)
 
