@@ -25,6 +25,10 @@ func softmaxLoop[T kernel.Float](dst, x *Tensor, log bool) {
 	if n == 0 {
 		return
 	}
+	if rows := x.Len() / n; rows <= rowGrain(n) && !log { // no closure for the collector: a router's rows are few
+		kernel.SoftmaxRows(d, s, rows, n, n, n)
+		return
+	}
 	par.For(x.Len()/n, rowGrain(n), func(lo, hi int) {
 		if log {
 			kernel.LogSoftmaxRows(d[lo*n:], s[lo*n:], hi-lo, n, n, n)

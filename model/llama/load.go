@@ -67,11 +67,16 @@ func (m *Model) Save(dir string) error { return m.SaveAs(dir, tensor.F32) }
 // SaveAs is Save with another storage type, F16 or BF16.
 func (m *Model) SaveAs(dir string, dt tensor.DType) error {
 	c := m.Config
-	c.DType = map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16", tensor.F64: "float64"}[dt]
+	c.DType = DTypeName(dt)
 	if err := SaveConfig(dir, c); err != nil {
 		return fmt.Errorf("llama: %w", err)
 	}
 	return weights.Save(filepath.Join(dir, "model.safetensors"), m, dt, nil)
+}
+
+// DTypeName is a storage type as config.json writes it.
+func DTypeName(dt tensor.DType) string {
+	return map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16", tensor.F64: "float64"}[dt]
 }
 
 // SaveConfig writes a family's config.json into dir, which it makes.
