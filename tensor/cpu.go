@@ -222,6 +222,13 @@ func copyLoop[T any](dst, src *Tensor) {
 	w := newWalk(dst, src)
 	defer w.done()
 	repeat := w.stride[1][w.rank-1] == 0
+	if inner, rows := w.inner(), w.rows(); !repeat && inner > 0 && inner*rows <= grain { // no closure for the collector
+		for r := range rows {
+			at := w.start(r)
+			copy(d[at[0]:at[0]+inner], s[at[1]:at[1]+inner])
+		}
+		return
+	}
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
 		if !repeat {
