@@ -24,7 +24,7 @@ func NewMoE(c, f, e, topK int) *MoE {
 	return m
 }
 
-// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and RouterZLoss are made. Rows are
+// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
 // grouped by expert, so that each expert's weights are read once.
 func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
 	n, e, k := x.Dim(0), len(m.Experts), m.TopK
