@@ -15,5 +15,8 @@ func NewEmbedding(v, c int) *Embedding {
 // Forward maps i64 ids of any shape to [..., C].
 func (e *Embedding) Forward(ids *tensor.Tensor) *tensor.Tensor { return ids.Embedding(e.Weight) }
 
+// Logits maps [..., C] to [..., V]: the table as the output layer of a model with tied embeddings.
+func (e *Embedding) Logits(x *tensor.Tensor) *tensor.Tensor { return x.Linear(e.Weight, nil) }
+
 // init draws from the standard normal, torch.nn.Embedding's default.
 func (e *Embedding) init(key uint64) { e.Weight.FillNormal(key, 0, 1) }

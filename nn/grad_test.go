@@ -63,6 +63,7 @@ func TestGradients(t *testing.T) {
 	conv, convParams := wide(nn.NewConv2d(2, 4, 2, 1, true, tensor.Conv2dOptions{Groups: 2}))
 	line, lineParams := wide(nn.NewConv1d(3, 4, 3, false, tensor.ConvOptions{Padding: 1}))
 	attn, attnParams := wide(nn.NewAttention(4, 2))
+	moe, moeParams := wide(nn.NewMoE(4, 5, 3, 2))
 	mask := func(c *tensor.Ctx) tens {
 		m := make([]float64, 24)
 		for i := range m {
@@ -90,6 +91,10 @@ func TestGradients(t *testing.T) {
 			y, _ := attn.Forward(x, tensor.AttentionOptions{Causal: true})
 			return weigh(y)
 		}, attnParams},
+		"moe": {func(_ *tensor.Ctx, x tens) tens {
+			y, logits := moe.Forward(x.Reshape(6, 4))
+			return weigh(y, nn.LoadBalance([]tens{logits, logits.Square()}, 2, []bool{true, true, false, true, true, true}))
+		}, moeParams},
 		"bce":           {func(c *tensor.Ctx, x tens) tens { return nn.BCEWithLogits(x.MulS(3), half(c), nil) }, nil},
 		"bce weighted":  {func(c *tensor.Ctx, x tens) tens { return nn.BCEWithLogits(x, half(c), c.Full(2.5, tensor.F64, 4)) }, nil},
 		"kl":            {func(c *tensor.Ctx, x tens) tens { return nn.KLDiv(x.LogSoftmax(), c.Use(z).Softmax()) }, []tens{z}},

@@ -20,8 +20,9 @@ func cpuPrimitives() primitives {
 		colMoments: cpuColMoments, normCols: cpuNormCols, batchNormGrad: cpuBatchNormGrad,
 		dropout: cpuDropout, random: cpuRandom, gather: cpuGather, scatterAdd: cpuScatterAdd,
 		crossEntropy: cpuCrossEntropy, crossEntropyGrad: cpuCrossEntropyGrad,
-		attention: cpuAttention, attentionGrad: cpuAttentionGrad,
-		mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
+		attention: cpuAttention, attentionGrad: cpuAttentionGrad, rope: cpuRoPE,
+		storeKV: cpuStoreKV, pagedAttention: cpuPagedAttention,
+		swiGLU: cpuSwiGLU, mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
 		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,
 	}
@@ -34,16 +35,26 @@ type walk struct {
 	shape  [MaxRank + 1]int
 	stride [4][MaxRank + 1]int
 	n      int // operands
+
+	f           func(at [4]int, n int) // of each
+	rowsOf, cut func(lo, hi int)       // its loops, bound once: a closure a call would be allocated
 }
 
 // walks are lent by newWalk, since closures make them escape, and given back by done.
-var walks = sync.Pool{New: func() any { return new(walk) }}
+var walks = sync.Pool{New: func() any {
+	w := new(walk)
+	w.rowsOf, w.cut = w.someRows, w.someOfRow
+	return w
+}}
 
-func (w *walk) done() { walks.Put(w) }
+func (w *walk) done() {
+	w.f = nil
+	walks.Put(w)
+}
 
 func newWalk(ts ...*Tensor) *walk {
 	w := walks.Get().(*walk)
-	*w = walk{n: len(ts)}
+	*w = walk{n: len(ts), rowsOf: w.rowsOf, cut: w.cut}
 	r := 0 // axes so far, outermost first
 	for i := range ts[0].rank {
 		d := ts[0].shape[i]
@@ -106,31 +117,31 @@ func (w *walk) each(f func(at [4]int, n int)) {
 	if inner == 0 || rows == 0 {
 		return
 	}
-	if rows == 1 {
-		if inner <= grain {
-			f([4]int{}, inner)
-			return
-		}
-		par.For(inner, grain, func(lo, hi int) {
-			var at [4]int
-			for k := range w.n {
-				at[k] = lo * w.stride[k][w.rank-1]
-			}
-			f(at, hi-lo)
-		})
-		return
+	w.f = f
+	switch {
+	case rows == 1 && inner <= grain:
+		f([4]int{}, inner)
+	case rows == 1:
+		par.For(inner, grain, w.cut)
+	case rows*inner <= grain:
+		w.someRows(0, rows)
+	default:
+		par.For(rows, max(1, grain/inner), w.rowsOf)
 	}
-	if rows*inner <= grain {
-		for r := range rows {
-			f(w.start(r), inner)
-		}
-		return
+}
+
+func (w *walk) someRows(lo, hi int) {
+	for r := lo; r < hi; r++ {
+		w.f(w.start(r), w.inner())
 	}
-	par.For(rows, max(1, grain/inner), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			f(w.start(r), inner)
-		}
-	})
+}
+
+func (w *walk) someOfRow(lo, hi int) {
+	var at [4]int
+	for k := range w.n {
+		at[k] = lo * w.stride[k][w.rank-1]
+	}
+	w.f(at, hi-lo)
 }
 
 func cpuFill(dst *Tensor, v float64) {
@@ -211,6 +222,13 @@ func copyLoop[T any](dst, src *Tensor) {
 	w := newWalk(dst, src)
 	defer w.done()
 	repeat := w.stride[1][w.rank-1] == 0
+	if inner, rows := w.inner(), w.rows(); !repeat && inner > 0 && inner*rows <= grain { // no closure for the collector
+		for r := range rows {
+			at := w.start(r)
+			copy(d[at[0]:at[0]+inner], s[at[1]:at[1]+inner])
+		}
+		return
+	}
 	w.each(func(at [4]int, n int) {
 		row := d[at[0] : at[0]+n]
 		if !repeat {
@@ -344,36 +362,59 @@ func permuteLoop[T any](dst, src *Tensor) {
 func cpuUpload(dst *Tensor, src []byte) { copy(dst.st.b[dst.off*dst.dt.Size():], src) }
 
 func cpuDownload(out []byte, dt DType, src *Tensor) {
+	if src.dt == dt && src.contiguous() {
+		copy(out, src.st.b[src.off*dt.Size():])
+		return
+	}
 	cpuCopy(Wrap("", dt, out, src.shape[:src.rank]...), src)
 }
 
 func cpuBinary(op binaryOp, dst, a, b *Tensor) {
 	if dst.dt == F64 {
-		binaryLoop[float64](op, dst, a, b)
+		binaryLoop[float64](&binaryTasks64, op, dst, a, b)
 	} else {
-		binaryLoop[float32](op, dst, a, b)
+		binaryLoop[float32](&binaryTasks32, op, dst, a, b)
 	}
 }
 
-func binaryLoop[T kernel.Float](op binaryOp, dst, a, b *Tensor) {
+// binaryTask is one call, lent by a pool: its rows are bound once.
+type binaryTask[T kernel.Float] struct {
+	op      binaryOp
+	d, x, y []T
+	sx, sy  int // 0: one element for the whole row
+	rows    func(at [4]int, n int)
+}
+
+var binaryTasks32, binaryTasks64 sync.Pool
+
+func binaryLoop[T kernel.Float](pool *sync.Pool, op binaryOp, dst, a, b *Tensor) {
+	t, _ := pool.Get().(*binaryTask[T])
+	if t == nil {
+		t = &binaryTask[T]{}
+		t.rows = t.row
+	}
+	defer pool.Put(t)
 	w := newWalk(dst, a.stretched(dst), b.stretched(dst))
 	defer w.done()
-	d, x, y := data[T](dst), data[T](a), data[T](b)
-	sx, sy := w.stride[1][w.rank-1], w.stride[2][w.rank-1]
-	w.each(func(at [4]int, n int) {
-		row := d[at[0] : at[0]+n]
-		switch {
-		case sx == 1 && sy == 1:
-			binaryRow(op, row, x[at[1]:at[1]+n], y[at[2]:at[2]+n])
-		case sx == 1:
-			binaryRowS(op, row, x[at[1]:at[1]+n], y[at[2]])
-		case sy == 1:
-			binarySRow(op, row, x[at[1]], y[at[2]:at[2]+n])
-		default: // both repeat
-			kernel.Fill(row, x[at[1]])
-			binaryRowS(op, row, row, y[at[2]])
-		}
-	})
+	t.op, t.d, t.x, t.y = op, data[T](dst), data[T](a), data[T](b)
+	t.sx, t.sy = w.stride[1][w.rank-1], w.stride[2][w.rank-1]
+	w.each(t.rows)
+	t.d, t.x, t.y = nil, nil, nil
+}
+
+func (t *binaryTask[T]) row(at [4]int, n int) {
+	row := t.d[at[0] : at[0]+n]
+	switch {
+	case t.sx == 1 && t.sy == 1:
+		binaryRow(t.op, row, t.x[at[1]:at[1]+n], t.y[at[2]:at[2]+n])
+	case t.sx == 1:
+		binaryRowS(t.op, row, t.x[at[1]:at[1]+n], t.y[at[2]])
+	case t.sy == 1:
+		binarySRow(t.op, row, t.x[at[1]], t.y[at[2]:at[2]+n])
+	default: // both repeat
+		kernel.Fill(row, t.x[at[1]])
+		binaryRowS(t.op, row, row, t.y[at[2]])
+	}
 }
 
 func binaryRow[T kernel.Float](op binaryOp, dst, a, b []T) {

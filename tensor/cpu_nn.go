@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"math"
+	"sync"
 
 	"github.com/hanji-ml/hanji/internal/kernel"
 	"github.com/hanji-ml/hanji/internal/par"
@@ -22,6 +23,10 @@ func softmaxLoop[T kernel.Float](dst, x *Tensor, log bool) {
 	d, s := data[T](dst), data[T](x)
 	n := x.shape[x.rank-1]
 	if n == 0 {
+		return
+	}
+	if rows := x.Len() / n; rows <= rowGrain(n) && !log { // no closure for the collector: a router's rows are few
+		kernel.SoftmaxRows(d, s, rows, n, n, n)
 		return
 	}
 	par.For(x.Len()/n, rowGrain(n), func(lo, hi int) {
@@ -340,18 +345,36 @@ func byChunk[T kernel.Float](dgamma, dbeta *Tensor, rows, n int, f func(lo, hi i
 
 func cpuRMSNorm(dst, x, gamma, rstd *Tensor, eps float64) {
 	if dst.dt == F64 {
-		rmsNormLoop[float64](dst, x, gamma, rstd, eps)
+		rmsNormLoop[float64](&rmsNormTasks64, dst, x, gamma, rstd, eps)
 	} else {
-		rmsNormLoop[float32](dst, x, gamma, rstd, eps)
+		rmsNormLoop[float32](&rmsNormTasks32, dst, x, gamma, rstd, eps)
 	}
 }
 
-func rmsNormLoop[T kernel.Float](dst, x, gamma, rstd *Tensor, eps float64) {
-	d, s, g, r := data[T](dst), data[T](x), weights[T](gamma), data[T](rstd)
-	n := x.shape[x.rank-1]
-	par.For(x.Len()/max(n, 1), rowGrain(n), func(lo, hi int) {
-		kernel.RMSNormRows(d[lo*n:hi*n], s[lo*n:hi*n], g, r[lo:hi], hi-lo, n, eps)
-	})
+// rmsNormTask is one call, lent by a pool: its loop is bound once.
+type rmsNormTask[T kernel.Float] struct {
+	d, s, g, r []T
+	n          int
+	eps        float64
+	loop       func(lo, hi int)
+}
+
+var rmsNormTasks32, rmsNormTasks64 sync.Pool
+
+func rmsNormLoop[T kernel.Float](pool *sync.Pool, dst, x, gamma, rstd *Tensor, eps float64) {
+	t, _ := pool.Get().(*rmsNormTask[T])
+	if t == nil {
+		t = &rmsNormTask[T]{}
+		t.loop = t.rows
+	}
+	defer pool.Put(t)
+	t.d, t.s, t.g, t.r, t.n, t.eps = data[T](dst), data[T](x), weights[T](gamma), data[T](rstd), x.shape[x.rank-1], eps
+	par.For(x.Len()/max(t.n, 1), rowGrain(t.n), t.loop)
+	t.d, t.s, t.g, t.r = nil, nil, nil, nil
+}
+
+func (t *rmsNormTask[T]) rows(lo, hi int) {
+	kernel.RMSNormRows(t.d[lo*t.n:hi*t.n], t.s[lo*t.n:hi*t.n], t.g, t.r[lo:hi], hi-lo, t.n, t.eps)
 }
 
 func cpuRMSNormGrad(dx, dgamma, dy, x, gamma, rstd *Tensor) {

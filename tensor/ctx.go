@@ -89,20 +89,25 @@ func (c *Ctx) Full(v float64, dt DType, shape ...int) *Tensor {
 }
 
 // F32s makes a tensor of that shape with a copy of data.
-func (c *Ctx) F32s(data []float32, shape ...int) *Tensor { return fromSlice(c, F32, data, shape) }
+func (c *Ctx) F32s(data []float32, shape ...int) *Tensor {
+	return c.from(F32, bytesOf(data), shape)
+}
 
 // F64s makes a float64 tensor of that shape with a copy of data.
-func (c *Ctx) F64s(data []float64, shape ...int) *Tensor { return fromSlice(c, F64, data, shape) }
+func (c *Ctx) F64s(data []float64, shape ...int) *Tensor {
+	return c.from(F64, bytesOf(data), shape)
+}
 
 // Ints makes an int64 tensor of that shape with a copy of data.
-func (c *Ctx) Ints(data []int64, shape ...int) *Tensor { return fromSlice(c, I64, data, shape) }
+func (c *Ctx) Ints(data []int64, shape ...int) *Tensor { return c.from(I64, bytesOf(data), shape) }
 
-func fromSlice[T any](c *Ctx, dt DType, data []T, shape []int) *Tensor {
+// from is not generic: called from another package that would cost an allocation, for shape.
+func (c *Ctx) from(dt DType, data []byte, shape []int) *Tensor {
 	t := c.empty(dt, shape)
-	if len(data) != t.Len() {
+	if len(data) != t.Len()*dt.Size() {
 		fail("from slice", "the slice's length is not the shape's product", t)
 	}
-	prim.upload(t, bytesOf(data))
+	prim.upload(t, data)
 	return t
 }
 

@@ -127,9 +127,9 @@ func matmul(name string, a, b *Tensor, ta, tb bool) *Tensor {
 
 // leadingShape broadcasts all axes but the last two.
 func leadingShape(op string, a, b *Tensor, shape *[MaxRank]int) []int {
-	va, vb := *a, *b
+	va, vb := a.header(), b.header()
 	va.rank, vb.rank = a.rank-2, b.rank-2
-	return broadcast(op, &va, &vb, shape)
+	return broadcast(op, va, vb, shape)
 }
 
 func btoi(b bool) int {

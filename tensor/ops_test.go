@@ -155,6 +155,22 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"batch norm eval": one(func(x T) T {
 			return x.BatchNorm(x.Ctx().Full(0.3, dt, 7), x.Ctx().Full(2, dt, 7), row, x.Ctx().Use(row).Exp(), 1e-5).Square()
 		}),
+		"rope": func(c *tensor.Ctx) T {
+			return c.Use(gq).Reshape(8, 3, 4).RoPE(angles(dt, c, T.Cos), angles(dt, c, T.Sin), c.Ints([]int64{2, 0, 5, 5, 1, 4, 3, 0}, 8), false).Square()
+		},
+		"rope adjacent, partial": one(func(x T) T {
+			return x.Transpose(0, 1).RoPE(angles(dt, x.Ctx(), T.Cos).MulS(1.5), angles(dt, x.Ctx(), T.Sin).MulS(1.5), nil, true).Square()
+		}),
+		"paged attention": one(func(x T) T { // of constants: it has no gradient of its own
+			c := x.Ctx()
+			rows := c.Full(0.5, dt, 3, 5, 7).Mul(angles(dt, c, T.Sin).Reshape(12).Slice(0, 3, 10))
+			p := &tensor.Paged{Pages: []T{tensor.NewBuffer("page", dt, 2, 2, 1, 2, 7), tensor.NewBuffer("page", dt, 2, 2, 1, 2, 7)}}
+			for i := range 3 {
+				p.Rows = append(p.Rows, tensor.PagedRow{Table: []int32{1, 0}, Pos: i})
+			}
+			tensor.StoreKV(rows.Slice(1, 0, 1), rows.Slice(1, 1, 2), 1, p)
+			return tensor.PagedAttention(rows, 1, 0, p).Mul(x.Reshape(3, 35))
+		}),
 		"relu2": one(T.ReLU2), "swiglu": one(func(x T) T { return x.SwiGLU(x.Ctx().Use(b)) }),
 		"to":        one(func(x T) T { return x.To(tensor.F64).Square() }),
 		"embed pad": func(c *tensor.Ctx) T { return c.Ints([]int64{3, 0, 3, 1}, 2, 2).EmbeddingPad(w, -1).Square() },
@@ -164,6 +180,11 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"used twice": one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
 	}
 	return cases, params
+}
+
+// angles is f of a table [6, 2] of angles, without history.
+func angles(dt tensor.DType, c *tensor.Ctx, f func(T) T) T {
+	return f(c.Constant(dt, []float64{0, 0, 1, 0.1, 2, 0.2, 3, 0.3, 4, 0.4, 5, 0.5}, 6, 2))
 }
 
 // transposed is a constant copy of w [4, 7] as [7, 4].

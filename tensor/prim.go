@@ -46,6 +46,8 @@ type primitives struct {
 	crossEntropy     func(rows, sums, x, targets *Tensor, o CrossEntropyOptions) (bad int64, ok bool)
 	crossEntropyGrad func(dx, dy, x, sums, targets *Tensor, o CrossEntropyOptions)
 
+	swiGLU func(dst, x, up *Tensor) // all contiguous; inference
+
 	mlp     func(out, x, w1, b1, w2, b2 *Tensor, act Act, p float64, key uint64) // x and out [rows, …]
 	mlpGrad func(dx *Tensor, g mlpGrads, dy, x, w1, b1, w2 *Tensor, act Act, p float64, key uint64)
 
@@ -58,6 +60,11 @@ type primitives struct {
 
 	attention     func(out, scores, lse, q, k, v *Tensor, o AttentionOptions, key uint64)
 	attentionGrad func(dq, dk, dv, dscores, dout, q, k, v, out, lse, scores *Tensor, o AttentionOptions, key uint64)
+
+	rope func(dst, x, cos, sin, pos *Tensor, adjacent, inverse bool) (bad int64, ok bool) // x any strides; pos may be nil
+
+	storeKV        func(k, v *Tensor, layer int, p *Paged)
+	pagedAttention func(out, q *Tensor, layer int, scale float64, p *Paged)
 }
 
 // prim is where ops reach storage. Tests put guards around it.

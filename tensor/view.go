@@ -268,10 +268,10 @@ func Concat(axis int, ts ...*Tensor) *Tensor {
 	out := c.empty(ts[0].dt, shape[:ts[0].rank])
 	at, recorded := 0, false
 	for _, t := range ts {
-		part := *out
+		part := out.header()
 		part.off += at * out.stride[axis]
 		part.shape[axis] = t.shape[axis]
-		prim.copy(&part, t)
+		prim.copy(part, t)
 		if n := c.record("concat", concatBack, out, t); n != nil { // one node a part
 			n.arg[0], n.arg[1], n.keep = axis, at, recorded
 			recorded = true

@@ -86,6 +86,27 @@ func Bind(model any, src Source, o Options) error {
 	return nil
 }
 
+// Enough tells whether the file holds at least so many numbers, all tensors together: to be asked before a model of a
+// configuration's sizes is built, so that a wrong one allocates nothing that the file's own size does not bear out.
+func Enough(src Source, numbers int64) error {
+	have := int64(0)
+	for _, name := range src.Names() {
+		t, ok := src.Tensor(name)
+		if !ok {
+			continue
+		}
+		n := int64(1)
+		for _, d := range t.Shape {
+			n *= int64(d)
+		}
+		have += n
+	}
+	if have < numbers {
+		return fmt.Errorf("weights: the configuration asks for %d numbers, the checkpoint has %d", numbers, have)
+	}
+	return nil
+}
+
 // Renamed is name after the rules.
 func Renamed(name string, rules []Rule) string {
 	for _, r := range rules {

@@ -1,0 +1,127 @@
+package llama
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/hanji-ml/hanji/internal/atomicfile"
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/safetensors"
+	"github.com/hanji-ml/hanji/tensor"
+	"github.com/hanji-ml/hanji/weights"
+)
+
+// Family is llama and its kin.
+var Family = model.DecoderFamily{
+	Name:  "llama",
+	Match: func(c model.Checkpoint) bool { return slices.Contains(modelTypes, c.ModelType()) },
+	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+}
+
+// binding is how published tensors become the model's: they have its names but for what old files carry along.
+func binding(c *Config) weights.Options {
+	o := weights.Options{Ignore: []string{"model.layers.*.self_attn.rotary_emb.inv_freq"}}
+	if c.Tied {
+		o.Ignore = append(o.Ignore, "lm_head.weight") // the embedding again
+	}
+	return o
+}
+
+// Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
+// overrides keys of the configuration.
+func Load(dir string, set map[string]string) (*Model, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, fmt.Errorf("llama: %w", err)
+	}
+	if b, err = model.OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("llama: %s: %w", dir, err)
+	}
+	c, err := ParseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	file, err := safetensors.OpenModel(dir)
+	if err != nil {
+		return nil, fmt.Errorf("llama: %w", err)
+	}
+	defer file.Close()
+	if err := weights.Enough(file, c.Parameters()); err != nil {
+		return nil, fmt.Errorf("llama: %s: %w", dir, err)
+	}
+	m := New(c)
+	if err := weights.Bind(m, file, binding(&c)); err != nil {
+		return nil, fmt.Errorf("llama: %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// Save writes config.json and model.safetensors; transformers loads them.
+func (m *Model) Save(dir string) error { return m.SaveAs(dir, tensor.F32) }
+
+// SaveAs is Save with another storage type, F16 or BF16.
+func (m *Model) SaveAs(dir string, dt tensor.DType) error {
+	c := m.Config
+	c.DType = DTypeName(dt)
+	if err := SaveConfig(dir, c); err != nil {
+		return fmt.Errorf("llama: %w", err)
+	}
+	return weights.Save(filepath.Join(dir, "model.safetensors"), m, dt, nil)
+}
+
+// DTypeName is a storage type as config.json writes it.
+func DTypeName(dt tensor.DType) string {
+	return map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16", tensor.F64: "float64"}[dt]
+}
+
+// SaveConfig writes a family's config.json into dir, which it makes.
+func SaveConfig(dir string, config any) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "config.json"), func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	})
+}
+
+// Init draws the parameters as transformers does: matrices and embeddings from a normal distribution of standard deviation
+// initializer_range, biases 0, gains 1.
+func (m *Model) Init(seed uint64) { InitNormal(m, seed, m.Config.InitRange) }
+
+// InitNormal draws every matrix of a model from N(0, std²), std 0.02 when 0, and leaves gains and biases.
+func InitNormal(m any, seed uint64, std float64) {
+	if std == 0 {
+		std = 0.02
+	}
+	for _, p := range nn.Trainable(m) {
+		if p.Tensor.Rank() == 2 {
+			p.Tensor.FillNormal(nn.Hash(fmt.Sprintf("%d/%s", seed, p.Name)), 0, std)
+		}
+	}
+}
+
+// NewCache makes a cache for the model.
+func (m *Model) NewCache(o nn.CacheOptions) (*nn.Cache, error) {
+	s := m.Spec()
+	return s.NewCache(o)
+}
+
+// Spec is the frame of a decoder with this configuration.
+func (c *Config) Spec(family string) model.DecoderSpec {
+	s := model.DecoderSpec{Family: family, Vocab: c.VocabSize, Context: c.MaxPositions, Width: c.HiddenSize, Layers: c.Layers, Heads: c.Heads,
+		KVHeads: c.KVHeads, HeadDim: c.HeadDim, Windows: c.Windows(), BOS: -1, EOS: c.EOS}
+	if c.BOS != nil {
+		s.BOS = *c.BOS
+	}
+	return s
+}

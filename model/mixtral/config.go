@@ -1,0 +1,62 @@
+package mixtral
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/hanji-ml/hanji/model/llama"
+)
+
+// Config has config.json's own keys (transformers' MixtralConfig): Llama's, and those of the experts.
+type Config struct {
+	llama.Config
+	Experts         int     `json:"num_local_experts"`    // E
+	ExpertsPerToken int     `json:"num_experts_per_tok"`  // K
+	AuxCoef         float64 `json:"router_aux_loss_coef"` // of the load-balancing loss, in training
+	Jitter          float64 `json:"router_jitter_noise,omitempty"`
+}
+
+// DefaultConfig is what transformers takes for keys that a file leaves out: Mixtral 8x7B.
+func DefaultConfig() Config {
+	c := Config{Config: llama.DefaultConfig("mistral"), Experts: 8, ExpertsPerToken: 2, AuxCoef: 0.001}
+	c.ModelType, c.NormEps, c.RopeTheta, c.SlidingWindow = "mixtral", 1e-5, 1e6, nil
+	return c
+}
+
+// ParseConfig reads config.json over DefaultConfig.
+func ParseConfig(b []byte) (Config, error) {
+	c := DefaultConfig()
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("mixtral: config.json: %w", err)
+	}
+	if c.ModelType != "mixtral" {
+		return c, fmt.Errorf("mixtral: config.json: model_type is %q", c.ModelType)
+	}
+	return c, c.Validate()
+}
+
+// Validate fills in what follows from other keys and reports what cannot be built.
+func (c *Config) Validate() error {
+	if err := c.Config.Validate(); err != nil {
+		return fmt.Errorf("mixtral: %w", err)
+	}
+	switch {
+	case c.Experts < 1 || c.Experts > 1<<12:
+		return fmt.Errorf("mixtral: config.json: num_local_experts is %d", c.Experts)
+	case c.ExpertsPerToken < 1 || c.ExpertsPerToken > c.Experts:
+		return fmt.Errorf("mixtral: config.json: num_experts_per_tok is %d of %d", c.ExpertsPerToken, c.Experts)
+	case c.AuxCoef < 0:
+		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v", c.AuxCoef)
+	case c.Jitter != 0:
+		return fmt.Errorf("mixtral: config.json: router_jitter_noise is not supported")
+	case c.MLPBias:
+		return fmt.Errorf("mixtral: config.json: experts have no biases; mlp_bias?")
+	}
+	return nil
+}
+
+// Parameters is how many numbers the model has: Llama's with E feed-forward layers in place of one, and the routers.
+func (c *Config) Parameters() int64 {
+	C, F, E := int64(c.HiddenSize), int64(c.IntermediateSize), int64(c.Experts)
+	return c.Config.Parameters() + int64(c.Layers)*(3*C*F*(E-1)+C*E)
+}

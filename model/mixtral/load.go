@@ -1,0 +1,76 @@
+package mixtral
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/llama"
+	"github.com/hanji-ml/hanji/safetensors"
+	"github.com/hanji-ml/hanji/tensor"
+	"github.com/hanji-ml/hanji/weights"
+)
+
+// Family is Mixtral.
+var Family = model.DecoderFamily{
+	Name:  "mixtral",
+	Match: func(c model.Checkpoint) bool { return c.ModelType() == "mixtral" },
+	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+}
+
+// rename gives published tensors the model's names; its other direction is published.
+var rename = []weights.Rule{{From: ".w1.", To: ".gate_proj."}, {From: ".w3.", To: ".up_proj."}, {From: ".w2.", To: ".down_proj."}}
+
+func published(name string) string {
+	for _, r := range rename {
+		name = weights.Renamed(name, []weights.Rule{{From: r.To, To: r.From}})
+	}
+	return name
+}
+
+// Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
+// overrides keys of the configuration.
+func Load(dir string, set map[string]string) (*Model, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, fmt.Errorf("mixtral: %w", err)
+	}
+	if b, err = model.OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
+	}
+	c, err := ParseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	file, err := safetensors.OpenModel(dir)
+	if err != nil {
+		return nil, fmt.Errorf("mixtral: %w", err)
+	}
+	defer file.Close()
+	if err := weights.Enough(file, c.Parameters()); err != nil {
+		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
+	}
+	m := New(c)
+	if err := weights.Bind(m, file, weights.Options{Rename: rename}); err != nil {
+		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// Save writes config.json and model.safetensors; transformers loads them.
+func (m *Model) Save(dir string) error { return m.SaveAs(dir, tensor.F32) }
+
+// SaveAs is Save with another storage type, F16 or BF16.
+func (m *Model) SaveAs(dir string, dt tensor.DType) error {
+	c := m.Config
+	c.DType = llama.DTypeName(dt)
+	if err := llama.SaveConfig(dir, c); err != nil {
+		return fmt.Errorf("mixtral: %w", err)
+	}
+	return weights.Save(filepath.Join(dir, "model.safetensors"), m, dt, published)
+}
+
+// Init draws the parameters as transformers does: matrices and embeddings from a normal distribution of standard deviation
+// initializer_range, gains 1.
+func (m *Model) Init(seed uint64) { llama.InitNormal(m, seed, m.Config.InitRange) }

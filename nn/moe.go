@@ -1,0 +1,153 @@
+package nn
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hanji-ml/hanji/tensor"
+)
+
+// MoE is a mixture of experts (arXiv 1701.06538) with Mixtral's routing (arXiv 2401.04088, §2.1): each row goes to the TopK experts
+// with the largest router logits, and their outputs are weighted by the softmax of these logits.
+type MoE struct {
+	Gate    *Linear   `w:"gate"`    // the router, C → E
+	Experts []*SwiGLU `w:"experts"` //
+	TopK    int       `w:"-"`
+}
+
+// NewMoE makes e experts from c channels through f and back.
+func NewMoE(c, f, e, topK int) *MoE {
+	m := &MoE{Gate: NewLinear(c, e, false), TopK: topK}
+	for range e {
+		m.Experts = append(m.Experts, NewSwiGLU(c, f))
+	}
+	return m
+}
+
+// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
+// grouped by expert, so that each expert's weights are read once.
+func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
+	n, e, k := x.Dim(0), len(m.Experts), m.TopK
+	c := x.Ctx()
+	logits = m.Gate.Forward(x)
+	r := routings.Get().(*routing)
+	defer r.done()
+	r.choose(logits, n, e, k)
+	gates := c.Ints(r.flat, n*k).Embedding(logits.Reshape(n*e, 1)).Reshape(n, k).Softmax()
+	r.group(n, e, k)
+	sent := c.Ints(r.row, n*k).Embedding(x) // [N·K, C], by expert
+	for i, expert := range m.Experts {
+		if lo, hi := r.start[i], r.start[i+1]; lo < hi {
+			r.outs = append(r.outs, expert.Forward(sent.Slice(0, lo, hi)))
+		}
+	}
+	back := c.Ints(r.place, n*k).Embedding(tensor.Concat(0, r.outs...)).Reshape(n, k, x.Dim(1))
+	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, x.Dim(1)), logits
+}
+
+// routing is where the rows of one call go; its memory is lent by a pool.
+type routing struct {
+	scores []float32
+	chosen []int   // [N, K] experts by falling score
+	flat   []int64 // [N, K] where their logits lie in [N·E]
+	start  []int   // of each expert's rows among all that are sent, and the end
+	row    []int64 // of each that is sent, by expert: the row of x
+	place  []int64 // [N, K] where each choice is among those that are sent
+	outs   []*tensor.Tensor
+}
+
+var routings = sync.Pool{New: func() any { return new(routing) }}
+
+func (r *routing) done() {
+	clear(r.outs)
+	r.outs = r.outs[:0]
+	routings.Put(r)
+}
+
+func (r *routing) choose(logits *tensor.Tensor, n, e, k int) {
+	r.scores = grown(r.scores, n*e)
+	if logits.DType() == tensor.F64 {
+		r.chosen = TopExperts(r.chosen[:0], logits.ReadF64(), e, k)
+	} else {
+		logits.ReadInto(r.scores)
+		r.chosen = TopExperts(r.chosen[:0], r.scores, e, k)
+	}
+	r.flat = r.flat[:0]
+	for i, to := range r.chosen {
+		r.flat = append(r.flat, int64(i/k*e+to))
+	}
+}
+
+// group sorts the choices by expert, rows of one expert in order.
+func (r *routing) group(n, e, k int) {
+	r.start = append(r.start[:0], make([]int, e+1)...)
+	for _, to := range r.chosen {
+		r.start[to+1]++
+	}
+	for i := range e {
+		r.start[i+1] += r.start[i]
+	}
+	r.row, r.place = slices.Grow(r.row[:0], n*k)[:n*k], slices.Grow(r.place[:0], n*k)[:n*k]
+	for i, to := range r.chosen {
+		at := r.start[to]
+		r.start[to]++
+		r.row[at], r.place[i] = int64(i/k), int64(at)
+	}
+	copy(r.start[1:], r.start) // each start has moved to the next one's
+	r.start[0] = 0
+}
+
+// TopExperts appends, for each row of scores [N, E], the k experts with the largest scores, largest first and the first of equal
+// ones.
+func TopExperts[F float32 | float64](dst []int, scores []F, e, k int) []int {
+	for ; len(scores) >= e && e > 0; scores = scores[e:] {
+		from := len(dst)
+		for range min(k, e) {
+			best := -1
+			for i, s := range scores[:e] {
+				if !slices.Contains(dst[from:], i) && (best < 0 || s > scores[best]) {
+					best = i
+				}
+			}
+			dst = append(dst, best)
+		}
+	}
+	return dst
+}
+
+// LoadBalance is the auxiliary loss that keeps experts equally busy, as transformers computes Mixtral's
+// (load_balancing_loss_func): E·Σₑ fₑ·Pₑ over the rows of all layers' router logits [N, E] together, f the choices that fall on an
+// expert per row, so k when it gets all, P its mean probability. It is k where all are equally busy (the Switch Transformer's,
+// arXiv 2101.03961, eq. 4, is this for k = 1). real tells which of the N rows count; nil: all. No gradient flows through f.
+func LoadBalance(logits []*tensor.Tensor, k int, real []bool) *tensor.Tensor {
+	all := tensor.Concat(0, logits...)
+	n, e := logits[0].Dim(0), all.Dim(1)
+	weight, counts, rows := make([]float64, all.Dim(0)), make([]float64, e), 0.0
+	for i, to := range TopExperts(nil, all.ReadF64(), e, k) {
+		if r := i / k; real == nil || real[r%n] {
+			weight[r] = 1
+			counts[to]++
+		}
+	}
+	for _, w := range weight {
+		rows += w
+	}
+	for i := range counts {
+		counts[i] *= float64(e) / max(rows, 1) / max(rows, 1)
+	}
+	c := all.Ctx()
+	p := all.Softmax().Mul(c.Constant(all.DType(), weight, len(weight), 1)).Sum(0)
+	return p.Mul(c.Constant(all.DType(), counts, 1, e)).Sum()
+}
+
+// ExpertCounts is how many choices of the rows of router logits [N, E] fall on each expert; real as in LoadBalance.
+func ExpertCounts(logits *tensor.Tensor, k int, real []bool) []int {
+	e := logits.Dim(1)
+	counts := make([]int, e)
+	for i, to := range TopExperts(nil, logits.ReadF64(), e, k) {
+		if real == nil || real[i/k] {
+			counts[to]++
+		}
+	}
+	return counts
+}
