@@ -10,6 +10,8 @@ import (
 type Linear struct {
 	Weight *tensor.Tensor // [out, in]
 	Bias   *tensor.Tensor // [out]; nil: none
+
+	Matrix tensor.Matrix `w:"-"` // in place of Weight, which then only has the shape: weights in a format of their own
 }
 
 // NewLinear makes a layer from in to out features.
@@ -21,8 +23,22 @@ func NewLinear(in, out int, bias bool) *Linear {
 	return l
 }
 
+// ReserveLinear is NewLinear without memory for the weight, which a checkpoint brings.
+func ReserveLinear(in, out int, bias bool) *Linear {
+	l := &Linear{Weight: tensor.Reserve("weight", tensor.F32, out, in)}
+	if bias {
+		l.Bias = tensor.NewParam("bias", tensor.F32, out)
+	}
+	return l
+}
+
 // Forward maps [..., in] to [..., out].
-func (l *Linear) Forward(x *tensor.Tensor) *tensor.Tensor { return x.Linear(l.Weight, l.Bias) }
+func (l *Linear) Forward(x *tensor.Tensor) *tensor.Tensor {
+	if l.Matrix != nil {
+		return x.MulMatrix(l.Matrix, l.Bias)
+	}
+	return x.Linear(l.Weight, l.Bias)
+}
 
 // ForwardOver is Forward along another axis than the last: [..., in, ...] to [..., out, ...].
 func (l *Linear) ForwardOver(axis int, x *tensor.Tensor) *tensor.Tensor {
@@ -31,6 +47,9 @@ func (l *Linear) ForwardOver(axis int, x *tensor.Tensor) *tensor.Tensor {
 
 // ForwardAct is act(Forward(x)), fused in inference.
 func (l *Linear) ForwardAct(x *tensor.Tensor, act tensor.Act) *tensor.Tensor {
+	if l.Matrix != nil {
+		return act.Apply(l.Forward(x))
+	}
 	return x.LinearAct(l.Weight, l.Bias, act)
 }
 

@@ -50,6 +50,20 @@ func Trainable(model any) []Param {
 	return list
 }
 
+// Opaque finds, by their weight, the layers that can take a Matrix in its place, and where they keep it.
+func Opaque(model any) map[*tensor.Tensor]*tensor.Matrix {
+	found := map[*tensor.Tensor]*tensor.Matrix{}
+	walk(reflect.ValueOf(model), "", func(_ string, v reflect.Value) {
+		switch l := v.Interface().(type) {
+		case *Linear:
+			found[l.Weight] = &l.Matrix
+		case *Embedding:
+			found[l.Weight] = &l.Matrix
+		}
+	})
+	return found
+}
+
 // Count is the number of elements of all parameters, without buffers.
 func Count(model any) int {
 	n := 0

@@ -54,6 +54,9 @@ type primitives struct {
 	mlpOver func(out, x, w1, b1, w2, b2 *Tensor, act Act) // along the second-last axis; inference
 	gate    func(out, x, g, residual *Tensor, down bool)  // softmax along the last axis, or down the second-last
 
+	mulMatrix  func(y, x *Tensor, m Matrix, bias *Tensor) // y [rows, out], x [rows, in]
+	matrixRows func(y, ids *Tensor, m Matrix) (bad int64, ok bool)
+
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous
 	absPowers  func(x *Tensor, p float64) float64

@@ -196,6 +196,7 @@ func (t *Tensor) Set(src *Tensor) {
 	if !sameShape(t, src) {
 		fail("set", "shapes differ", t, src)
 	}
+	t.provide()
 	prim.copy(t, src)
 }
 
@@ -213,6 +214,7 @@ func setFrom[T any](t *Tensor, dt DType, data []T) {
 	if len(data) != t.Len() {
 		fail("set", fmt.Sprintf("%d values given", len(data)), t)
 	}
+	t.provide()
 	prim.copy(t, Wrap("", dt, bytesOf(data), t.shape[:t.rank]...))
 }
 

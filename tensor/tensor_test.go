@@ -195,10 +195,63 @@ func TestNoHostAccess(t *testing.T) {
 	if got := x.AbsPowers(1); got != 21 {
 		t.Errorf("sum of absolutes %v", got)
 	}
+	if got := ctx.F32s([]float32{1, 2, 3, 4, 5, 6}, 3, 2).MulMatrix(scaled(2), ctx.F32s([]float32{0.5, 0, 0}, 3)).Read(); !slices.Equal(got, []float32{2.5, 2, 2, 6.5, 6, 6, 10.5, 10, 10}) {
+		t.Errorf("product with a matrix %v", got)
+	}
+	if got := ctx.Ints([]int64{2, 0}, 2).MatrixRows(scaled(3)).Read(); !slices.Equal(got, []float32{3, 0, 3, 0}) {
+		t.Errorf("rows of a matrix %v", got)
+	}
 	for name, n := range calls {
 		if n == 0 {
 			t.Errorf("no op of opCases, and nothing here, uses the primitive %s: give it a case", name)
 		}
+	}
+}
+
+// scaled is the matrix [3, 2] whose rows are (scaled, 0).
+type scaled float32
+
+func (s scaled) Shape() (out, in int) { return 3, 2 }
+func (s scaled) Bytes() int           { return 4 }
+func (s scaled) Row(dst []float32, r int) {
+	dst[0], dst[1] = float32(s), 0
+}
+func (s scaled) Mul(dst []float32, ldd int, x []float32, rows, ldx int) {
+	for i := range rows {
+		for r := range 3 {
+			dst[i*ldd+r] = float32(s) * x[i*ldx]
+		}
+	}
+}
+
+// Mistakes with matrices are shape errors; a reserved parameter gets its memory with its first value.
+func TestMatrix(t *testing.T) {
+	ctx := tensor.New(tensor.Options{Grad: true})
+	defer ctx.Close()
+	for name, f := range map[string]func(){
+		"width":    func() { ctx.Zeros(tensor.F32, 2, 3).MulMatrix(scaled(1), nil) },
+		"bias":     func() { ctx.Zeros(tensor.F32, 2, 2).MulMatrix(scaled(1), ctx.Zeros(tensor.F32, 2)) },
+		"f64":      func() { ctx.Zeros(tensor.F64, 2, 2).MulMatrix(scaled(1), nil) },
+		"gradient": func() { ctx.Zeros(tensor.F32, 2, 2).Watch().MulMatrix(scaled(1), nil) },
+		"id":       func() { ctx.Ints([]int64{3}, 1).MatrixRows(scaled(1)) },
+		"ids":      func() { ctx.Zeros(tensor.F32, 1).MatrixRows(scaled(1)) },
+	} {
+		var err error
+		func() {
+			defer tensor.Recover(&err)
+			f()
+		}()
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	p := tensor.Reserve("p", tensor.F32, 2, 2)
+	if !p.Reserved() || p.Len() != 4 || !p.IsParam() {
+		t.Errorf("%v is no reserved parameter", p)
+	}
+	p.SetF32([]float32{1, 2, 3, 4})
+	if p.Reserved() || !slices.Equal(p.Read(), []float32{1, 2, 3, 4}) {
+		t.Errorf("%v holds %v", p, p.Read())
 	}
 }
 

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"sync"
 	"unsafe"
 
 	"github.com/hanji-ml/hanji/internal/par"
@@ -50,11 +51,27 @@ func (m *HalfMat) Mul(dst []float32, ldd int, x []float32, tokens, ldx int) {
 		m.mulMany(dst, ldd, x, tokens, ldx)
 		return
 	}
+	t := halfTasks.Get().(*halfTask)
+	t.m, t.dst, t.ldd, t.x, t.tokens, t.ldx = m, dst, ldd, x, tokens, ldx
 	quads := (m.rows + 3) / 4
-	par.For(quads, max(1, min(16, quads/(4*par.Threads()))), func(lo, hi int) {
-		m.mulFew(dst, ldd, x, tokens, ldx, 4*lo, min(4*hi, m.rows))
-	})
+	par.For(quads, max(1, min(16, quads/(4*par.Threads()))), t.quads)
+	t.m, t.dst, t.x = nil, nil, nil
+	halfTasks.Put(t)
 }
+
+// halfTask is one product on its way; its loop is bound once: a closure a call would be allocated.
+type halfTask struct {
+	m                *HalfMat
+	dst, x           []float32
+	ldd, ldx, tokens int
+	quads            func(lo, hi int)
+}
+
+var halfTasks = sync.Pool{New: func() any {
+	t := new(halfTask)
+	t.quads = func(lo, hi int) { t.m.mulFew(t.dst, t.ldd, t.x, t.tokens, t.ldx, 4*lo, min(4*hi, t.m.rows)) }
+	return t
+}}
 
 // mulFew computes rows r0…r1: whole groups of 32 columns by assembly where there is some, the others after it.
 func (m *HalfMat) mulFew(dst []float32, ldd int, x []float32, tokens, ldx, r0, r1 int) {

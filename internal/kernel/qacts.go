@@ -15,6 +15,12 @@ type QActs struct {
 	asm       bool // tiles are cut for assembly
 	tiles     []qTile
 	mem       []byte
+
+	// The call in progress, and its loops, bound once: a closure a call would be allocated.
+	x, dst      []float32
+	ldx, ldd    int
+	m           *QMat
+	round, mult func(lo, hi int)
 }
 
 // qTile is a few tokens side by side: for every 32 columns [tokens][32]int8, then [tokens]float32 scales, then slots ×
@@ -24,7 +30,11 @@ type qTile struct {
 	data          []byte
 }
 
-var qActsPool = sync.Pool{New: func() any { return new(QActs) }}
+var qActsPool = sync.Pool{New: func() any {
+	a := new(QActs)
+	a.round, a.mult = a.roundTiles, a.mulGroups
+	return a
+}}
 
 // QuantizeActs rounds tokens rows of k columns, ld apart, for products with weights of the format. Give the result
 // back with Free.
@@ -53,20 +63,25 @@ func QuantizeActs(x []float32, tokens, k, ld int, format QFormat) *QActs {
 	if k == 0 {
 		return a
 	}
-	par.For(len(a.tiles), max(1, 1<<11/k), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			t := &a.tiles[i]
-			for j := range t.tokens {
-				row := x[(t.first+j)*ld:][:k]
-				if l.k {
-					quantizeQ8K(t, j, row, l.slots)
-				} else {
-					quantizeQ80(t, j, row, format)
-				}
+	a.x, a.ldx = x, ld
+	par.For(len(a.tiles), max(1, 1<<11/k), a.round)
+	a.x = nil
+	return a
+}
+
+func (a *QActs) roundTiles(lo, hi int) {
+	l := qLayouts[a.format]
+	for i := lo; i < hi; i++ {
+		t := &a.tiles[i]
+		for j := range t.tokens {
+			row := a.x[(t.first+j)*a.ldx:][:a.k]
+			if l.k {
+				quantizeQ8K(t, j, row, l.slots)
+			} else {
+				quantizeQ80(t, j, row, a.format)
 			}
 		}
-	})
-	return a
+	}
 }
 
 // Free gives the memory back; a must not be used afterwards.

@@ -154,31 +154,37 @@ func (m *QMat) Mul(dst []float32, ldd int, x *QActs) {
 		}
 		return
 	}
-	l := qLayouts[m.format]
-	groups, blocks := (m.rows+qRows-1)/qRows, m.k/l.columns
 	// About four chunks a thread, at most 8 groups: their weights stay in L2 while tile after tile meets them.
-	grain := max(1, min(8, groups/(4*par.Threads())))
-	par.For(groups, grain, func(lo, hi int) {
-		var edge [8 * qRows]float32
-		for i := range x.tiles {
-			t := &x.tiles[i]
-			for g := lo; g < hi; g++ {
-				w := m.data[g*blocks*l.group:][:blocks*l.group]
-				out, ld := dst[t.first*ldd+g*qRows:], ldd
-				if m.rows-g*qRows < qRows {
-					out, ld = edge[:], qRows
-				}
-				if !x.asm || !qmul(m.format, t.tokens, out, ld, w, t.data, blocks) {
-					qmulGeneric(m.format, t.tokens, out, ld, w, t.data, blocks)
-				}
-				if rest := m.rows - g*qRows; rest < qRows {
-					for i := range t.tokens {
-						copy(dst[(t.first+i)*ldd+g*qRows:][:rest], edge[i*qRows:])
-					}
+	groups := (m.rows + qRows - 1) / qRows
+	x.m, x.dst, x.ldd = m, dst, ldd
+	par.For(groups, max(1, min(8, groups/(4*par.Threads()))), x.mult)
+	x.m, x.dst = nil, nil
+}
+
+// mulGroups multiplies groups lo…hi of 16 rows with all tokens.
+func (a *QActs) mulGroups(lo, hi int) {
+	m, l := a.m, qLayouts[a.format]
+	blocks := m.k / l.columns
+	var edge [8 * qRows]float32
+	for i := range a.tiles {
+		t := &a.tiles[i]
+		for g := lo; g < hi; g++ {
+			w := m.data[g*blocks*l.group:][:blocks*l.group]
+			rest := m.rows - g*qRows
+			out, ld := a.dst[t.first*a.ldd+g*qRows:], a.ldd
+			if rest < qRows {
+				out, ld = edge[:], qRows
+			}
+			if !a.asm || !qmul(m.format, t.tokens, out, ld, w, t.data, blocks) {
+				qmulGeneric(m.format, t.tokens, out, ld, w, t.data, blocks)
+			}
+			if rest < qRows {
+				for j := range t.tokens {
+					copy(a.dst[(t.first+j)*a.ldd+g*qRows:][:rest], edge[j*qRows:])
 				}
 			}
 		}
-	})
+	}
 }
 
 // qmulGeneric is the specification of the tile functions: 16 rows by a tile of tokens.

@@ -197,6 +197,37 @@ func TestQMatRefuses(t *testing.T) {
 	}
 }
 
+func TestMatricesAllocateNothing(t *testing.T) {
+	if testing.CoverMode() != "" || raceDetector { // both allocate themselves
+		return
+	}
+	r := rand.New(rand.NewPCG(37, 38))
+	const rows, k = 300, 512
+	x, y := make([]float32, k), make([]float32, rows)
+	input(r, x, false)
+	for f, name := range qFormatNames {
+		m, err := NewQMat(QFormat(f), rows, k, qBlocks(r, QFormat(f), rows, k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := testing.AllocsPerRun(20, func() {
+			a := QuantizeActs(x, 1, k, k, QFormat(f))
+			m.Mul(y, rows, a)
+			a.Free()
+		}); n >= 1 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	w, _ := halfWeights(r, rows*k, false)
+	m, err := NewHalfMat(rows, k, w, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(20, func() { m.Mul(y, rows, x, 1, k) }); n >= 1 {
+		t.Errorf("F16: %v allocations", n)
+	}
+}
+
 func BenchmarkQMat(b *testing.B) {
 	for f, name := range qFormatNames {
 		for _, tokens := range []int{1, 8, 512} {

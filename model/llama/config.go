@@ -43,6 +43,9 @@ type Config struct {
 	Pad       *int32  `json:"pad_token_id,omitempty"`
 	InitRange float64 `json:"initializer_range,omitempty"` // standard deviation of new weights; 0: 0.02
 	DType     string  `json:"torch_dtype,omitempty"`       // of the file's weights; they are widened to float32
+
+	adjacent bool // rotary pairs are (2i, 2i+1), as in GGUF files of Llama
+	reserve  bool // weights get their memory from a checkpoint
 }
 
 // RopeConfig is rope_scaling as old and new files write it.
@@ -164,7 +167,7 @@ func (c *Config) Validate() error {
 
 // NewRoPE is the rotary embedding that the configuration asks for.
 func (c *Config) NewRoPE() (*nn.RoPE, error) {
-	o := nn.RoPEOptions{Dim: c.HeadDim, Theta: c.RopeTheta, MaxPositions: c.MaxPositions}
+	o := nn.RoPEOptions{Dim: c.HeadDim, Theta: c.RopeTheta, MaxPositions: c.MaxPositions, Adjacent: c.adjacent}
 	if c.PartialRotary > 0 {
 		o.Dim = int(float64(c.HeadDim) * c.PartialRotary)
 	}
@@ -228,4 +231,19 @@ func (c *Config) Parameters() int64 {
 		n += int64(c.VocabSize) * C
 	}
 	return n
+}
+
+// linear makes a layer, without memory for its weight where a checkpoint brings that.
+func (c *Config) linear(in, out int, bias bool) *nn.Linear {
+	if c.reserve {
+		return nn.ReserveLinear(in, out, bias)
+	}
+	return nn.NewLinear(in, out, bias)
+}
+
+func (c *Config) embedding() *nn.Embedding {
+	if c.reserve {
+		return nn.ReserveEmbedding(c.VocabSize, c.HiddenSize)
+	}
+	return nn.NewEmbedding(c.VocabSize, c.HiddenSize)
 }

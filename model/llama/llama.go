@@ -13,6 +13,7 @@ package llama
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
@@ -35,8 +36,8 @@ type Attention struct {
 func NewAttention(c *Config, layer int) *Attention {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	bias := c.AttentionBias || c.ModelType == "qwen2"
-	a := &Attention{Q: nn.NewLinear(c.HiddenSize, q, bias), K: nn.NewLinear(c.HiddenSize, kv, bias), V: nn.NewLinear(c.HiddenSize, kv, bias),
-		Out: nn.NewLinear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
+	a := &Attention{Q: c.linear(c.HiddenSize, q, bias), K: c.linear(c.HiddenSize, kv, bias), V: c.linear(c.HiddenSize, kv, bias),
+		Out: c.linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
 	if c.ModelType == "qwen3" {
 		a.QNorm, a.KNorm = nn.NewRMSNorm(c.HeadDim, c.NormEps), nn.NewRMSNorm(c.HeadDim, c.NormEps)
 	}
@@ -63,7 +64,7 @@ func (a *Attention) heads(x *tensor.Tensor) *tensor.Tensor {
 
 // NewMLP makes the feed-forward layer.
 func NewMLP(c *Config) *nn.SwiGLU {
-	linear := func(in, out int) *nn.Linear { return nn.NewLinear(in, out, c.MLPBias) }
+	linear := func(in, out int) *nn.Linear { return c.linear(in, out, c.MLPBias) }
 	return &nn.SwiGLU{Gate: linear(c.HiddenSize, c.IntermediateSize), Up: linear(c.HiddenSize, c.IntermediateSize), Down: linear(c.IntermediateSize, c.HiddenSize)}
 }
 
@@ -90,6 +91,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
+	file io.Closer // a GGUF file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -98,12 +100,12 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("llama: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
 		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewAttention(&c, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewMLP(&c)})
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m
