@@ -64,7 +64,7 @@ func Run(ctx context.Context, p *series.Panel, o Options) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Quantiles: o.levels(), Series: make([]SeriesResult, len(jobs))}
-	if o.Forecaster != nil && o.Forecaster.Spec().Channels > 1 {
+	if o.mixes() {
 		if err := o.runGroups(ctx, p, jobs, r); err != nil {
 			return nil, err
 		}
