@@ -83,8 +83,12 @@ func Backtest(ctx context.Context, p *series.Panel, o Options) (*BacktestResult,
 
 func (o *Options) summary(p *series.Panel, each [][]tally, names []string, levels []float64) (*BacktestResult, error) {
 	r := &BacktestResult{Level: levels[len(levels)-1] - levels[0], Notes: o.unused(p)}
-	if o.mixes() && len(r.Notes) > 0 {
-		r.Notes = []string{"only " + names[0] + " looks at the covariates"}
+	if o.mixes() || o.Forecaster == nil {
+		for i := range p.Series {
+			if s := &p.Series[i]; len(s.Future) > 0 || o.mixes() && len(s.Past) > 0 {
+				r.Notes = []string{"only " + names[0] + " looks at the covariates"}
+			}
+		}
 	}
 	total := make([]tally, len(names))
 	for _, s := range each {
@@ -201,10 +205,14 @@ func (o *Options) backtestOne(ctx context.Context, j *job, names []string, level
 				return nil, context.Cause(ctx)
 			}
 			m := o.contender(name, i, j.freq)
+			v, err := j.view(y, origin, m)
+			if err != nil {
+				return nil, err
+			}
 			var d prediction
 			if i == 0 && ahead != nil {
 				d = ahead[w]
-			} else if d, err = m.predict(ctx, j.recent(y, m), j.season, j.horizon); err != nil {
+			} else if d, err = m.predict(ctx, v, j.horizon); err != nil {
 				return nil, fmt.Errorf("forecast: series %q: %s: %w", j.s.ID, name, err)
 			}
 			r, err := o.finish(j, m, d, levels)

@@ -63,7 +63,7 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.StringVar(&o.read.TimeCol, "time-col", "", "column of time stamps (default found)")
 	f.StringVar(&o.read.IDCol, "id-col", "", "column that names the series of a long table (default found)")
 	f.StringSliceVar(&o.read.Targets, "target", nil, "columns to forecast (default y, target or value, else every numeric one)")
-	f.StringSliceVar(&o.read.PastCovariates, "past-covariates", nil, "columns known up to the last observation")
+	f.StringSliceVar(&o.read.PastCovariates, "past-covariates", nil, "columns known up to the last observation, for checkpoints that mix channels")
 	f.StringSliceVar(&o.read.FutureCovariates, "future-covariates", nil, "columns known ahead: rows after the last target value hold their future")
 	f.StringVar(&o.layout, "layout", "", "long (a row for each series and time) or wide (a column for each series) (default found)")
 	f.StringVar(&o.table.TimeLayout, "time-format", "", "form of the times: %d/%m/%Y, 02.01.2006, unix, 2006Q1, … (default found)")
