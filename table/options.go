@@ -40,7 +40,7 @@ const (
 
 // DefaultMissing lists the cell texts that mean "no value" where Options.Missing is nil.
 func DefaultMissing() []string {
-	return []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-", "?"}
+	return []string{"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "-", "--", "?"}
 }
 
 // Limits that hold where the options name none.
