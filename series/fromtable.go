@@ -44,7 +44,8 @@ type Options struct {
 	// is nothing else.
 	Targets []string
 	// PastCovariates are numeric columns known up to the last observation, FutureCovariates those known ahead: rows after
-	// the last target value hold their future.
+	// the last target value hold their future. Without them rows after the last value of every target are the steps to
+	// forecast (Series.Horizon), too.
 	PastCovariates, FutureCovariates []string
 	// Static are columns that are constant within a series.
 	Static []string

@@ -244,6 +244,7 @@ func (b *builder) build() error {
 		return err
 	}
 	filled, shortest, longest := 0, math.MaxInt, 0
+	ahead := 0 // rows after the last value, of the group with most
 	for k, rows := range b.rows {
 		at, n, err := b.positions(k)
 		if err != nil {
@@ -270,8 +271,8 @@ func (b *builder) build() error {
 			}
 			end = max(end, known)
 		}
-		if len(future) == 0 {
-			end = n // nothing says that the last rows are the future: they are missing values
+		if len(future) == 0 && end < n {
+			ahead = max(ahead, n-end)
 		}
 		s := Series{Freq: b.freqs[k], Group: b.keys[k]}
 		if b.dated() {
@@ -289,6 +290,9 @@ func (b *builder) build() error {
 		shortest, longest = min(shortest, end), max(longest, end)
 		for i, c := range targets {
 			channel := s
+			if len(future) == 0 {
+				channel.Horizon = n - end
+			}
 			channel.ID, channel.Y = b.seriesID(k, c.name, len(targets)), columns[i][:end:end]
 			if len(targets) == 1 {
 				channel.Group = ""
@@ -300,6 +304,9 @@ func (b *builder) build() error {
 	}
 	if filled > 0 {
 		b.note("%d missing step(s) were filled with NaN", filled)
+	}
+	if ahead > 0 {
+		b.note("%d row(s) at the end have no value: the forecast begins there", ahead)
 	}
 	if shortest != longest {
 		b.note("the series have %d to %d steps", shortest, longest)
