@@ -137,7 +137,7 @@ func (a *auto) score(ctx context.Context, all []*candidate, v view, h int) (wind
 // why says in words what the backtest said.
 func why(best *candidate, all []*candidate, windows, n int) string {
 	if windows == 0 {
-		return fmt.Sprintf("%d points that give no backtest to choose by (too few, or without surprise)", n)
+		return fmt.Sprintf("no backtest to choose by: the %d points known are too few, or without surprise", n)
 	}
 	var others []string
 	for _, c := range all {
@@ -149,7 +149,11 @@ func why(best *candidate, all []*candidate, windows, n int) string {
 	if best == all[0] {
 		reason = "no other is clearly better"
 	}
-	return fmt.Sprintf("%s in %d backtest(s): MASE %.3g; %s", reason, windows, best.score, strings.Join(others, ", "))
+	backtests := "1 backtest"
+	if windows > 1 {
+		backtests = fmt.Sprintf("%d backtests", windows)
+	}
+	return fmt.Sprintf("%s in %s: MASE %.3g; %s", reason, backtests, best.score, strings.Join(others, ", "))
 }
 
 // memo remembers the last fit to each length of a series. It serves one goroutine.

@@ -300,11 +300,11 @@ func TestTable(t *testing.T) {
 func TestAutoWhy(t *testing.T) {
 	p := monthly(1, 60)
 	r := run(t, p, Options{Horizon: 12})
-	if s := r.Series[0]; !strings.Contains(s.Why, "3 backtest(s)") || !strings.Contains(s.Why, "theta") {
+	if s := r.Series[0]; !strings.Contains(s.Why, "in 3 backtests") || !strings.Contains(s.Why, "theta") {
 		t.Errorf("%s: %q", s.Model, s.Why)
 	}
 	p.Series[0].Y = p.Series[0].Y[:3]
-	if s := run(t, p, Options{Horizon: 12}).Series[0]; s.Model != "combination" || !strings.Contains(s.Why, "3 points") {
+	if s := run(t, p, Options{Horizon: 12}).Series[0]; s.Model != "combination" || !strings.Contains(s.Why, "3 points known") {
 		t.Errorf("%s: %q", s.Model, s.Why)
 	}
 	// A member takes its place only by a clear lead, and then the best one does.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -197,6 +198,13 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 	if o.out != "" && o.out != "-" && !endings.MatchString(o.out) {
 		return usagef("-o %s: give a name that ends in .csv, .tsv, .json, .jsonl or .parquet, with .gz or .zst to compress", o.out)
 	}
+	for _, f := range []struct{ flag, file string }{{"-o", o.out}, {"--plot", o.plot}} {
+		if dir := filepath.Dir(f.file); f.file != "" && dir != "." {
+			if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+				return usagef("%s %s: there is no folder %s; make it first", f.flag, f.file, dir)
+			}
+		}
+	}
 	if o.out != "" && o.asJSON {
 		return usagef("--json writes to standard output; give -o FILE.json or --json")
 	}
@@ -338,18 +346,25 @@ func describePanel(p *series.Panel) string {
 		shortest, longest = min(shortest, len(p.Series[i].Y)), max(longest, len(p.Series[i].Y))
 		freq = p.Series[i].Freq.String()
 	}
-	steps := fmt.Sprint(longest)
+	steps := stepsText(longest)
 	if shortest != longest {
-		steps = fmt.Sprintf("%d to %d", shortest, longest)
+		steps = fmt.Sprintf("%d to %d steps", shortest, longest)
 	}
 	if freq == "" {
 		freq = "without dates"
 	}
-	line := fmt.Sprintf("%s: %d series of %s steps, %s", p.Name, len(p.Series), steps, freq)
+	line := fmt.Sprintf("%s: %d series of %s, %s", p.Name, len(p.Series), steps, freq)
 	if len(p.Notes) > 0 {
 		line += " (" + strings.Join(p.Notes, "; ") + ")"
 	}
 	return line
+}
+
+func stepsText(n int) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
 
 // explain says in a line or two what was chosen and why: in full for one series, as counts for many.
@@ -373,7 +388,7 @@ func explain(r *forecast.Result) []string {
 	}
 	if len(r.Series) == 1 {
 		s := &r.Series[0]
-		return append(lines, fmt.Sprintf("%d steps by %s: %s", len(s.Mean), s.Model, s.Why))
+		return append(lines, fmt.Sprintf("%s by %s: %s", stepsText(len(s.Mean)), s.Model, s.Why))
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return count[b] - count[a] })
 	parts := make([]string, len(names))

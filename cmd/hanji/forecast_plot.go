@@ -82,7 +82,7 @@ func (o *forecastFlags) picture(p *series.Panel, r *forecast.Result, at int) plo
 	if title == "" {
 		title = p.Name
 	}
-	pic := plot.Forecast{Title: title, Subtitle: fmt.Sprintf("%d steps by %s", len(s.Mean), s.Model),
+	pic := plot.Forecast{Title: title, Subtitle: stepsText(len(s.Mean)) + " by " + s.Model,
 		History: plot.Series{Value: past.Y}, Mean: plot.Series{Time: s.Time, Value: s.Mean}}
 	if s.Time != nil {
 		back := len(past.Y)
