@@ -41,7 +41,7 @@ type candidate struct {
 }
 
 func (a *auto) predict(ctx context.Context, v view, h int) (prediction, error) {
-	all := a.candidates(v)
+	all := a.candidates(v, h)
 	windows, err := a.score(ctx, all, v, h)
 	if err != nil {
 		return prediction{}, err
@@ -66,15 +66,15 @@ func choose(all []*candidate) *candidate {
 
 // candidates are fresh for each series: they remember fits, so that the combination and its members share them. Where
 // covariates are known ahead the classical ones regress on them, and the combination stands for election without as well.
-func (a *auto) candidates(v view) []*candidate {
-	combination, first := remembered(v.season)
+func (a *auto) candidates(v view, h int) []*candidate {
+	joint, first := remembered(v.season, h)
 	all := []*candidate{
-		{method: regressed{combination}},
+		{method: regressed{joint}},
 		{method: regressed{classical{"ets", always(first[0])}}},
 		{method: regressed{classical{"theta", always(first[1])}}},
 	}
 	if len(v.known) > 0 {
-		without, _ := remembered(v.season)
+		without, _ := remembered(v.season, h)
 		without.title += " without covariates"
 		all = append(all, &candidate{method: blind{without}})
 	}
@@ -86,12 +86,12 @@ func (a *auto) candidates(v view) []*candidate {
 }
 
 // remembered is a combination whose members keep their fits, and the members.
-func remembered(m int) (classical, []series.Method) {
+func remembered(m, h int) (classical, []series.Method) {
 	of := members(m)
 	for i := range of {
 		of[i] = &memo{Method: of[i]}
 	}
-	return classical{"combination", always(series.Combination{Methods: of})}, of
+	return classical{"combination", always(combination(of, m, h))}, of
 }
 
 // score forecasts the end of y from earlier origins and returns how many there were.

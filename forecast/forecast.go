@@ -210,13 +210,13 @@ func (o *Options) each(ctx context.Context, n int, work func(i int) error) error
 // classical is a method of package series under the name users give it; which one may depend on the season.
 type classical struct {
 	title string
-	of    func(m int) series.Method
+	of    func(m, h int) series.Method
 }
 
 func (c classical) name() string { return c.title }
 
 func (c classical) predict(_ context.Context, v view, h int) (prediction, error) {
-	fitted, err := c.of(v.season).Fit(v.y, v.season)
+	fitted, err := c.of(v.season, h).Fit(v.y, v.season)
 	if err != nil {
 		return prediction{}, err
 	}

@@ -309,7 +309,7 @@ func TestAutoWhy(t *testing.T) {
 	}
 	// A member takes its place only by a clear lead, and then the best one does.
 	a := &auto{}
-	all := a.candidates(view{y: make([]float64, 60), season: 12})
+	all := a.candidates(view{y: make([]float64, 60), season: 12}, 12)
 	all[0].score, all[1].score, all[2].score = 1, 0.5, 0.4
 	if best := choose(all); best != all[2] {
 		t.Errorf("chose %s", best.name())
