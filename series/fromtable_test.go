@@ -93,6 +93,8 @@ func TestFromTableLayouts(t *testing.T) {
 		{"seconds since 1970", "timestamp,y\n1577836800,1\n1577840400,2\n1577844000,3\n", series.Options{}, "y h 2020-01-01 [1 2 3]"},
 		{"milliseconds since 1970", "ts,y\n1577836800000,1\n1577923200000,2\n1578009600000,3\n", series.Options{}, "y D 2020-01-01 [1 2 3]"},
 		{"large numbers of steps", "step,y\n500000000,1\n500000001,2\n", series.Options{}, "y  [1 2]"},
+		{"days across daylight saving", "when,y\n2024-03-30 00:00:00+01:00,1\n2024-03-31 00:00:00+01:00,2\n2024-04-01 00:00:00+02:00,3\n2024-04-02 00:00:00+02:00,4\n", series.Options{}, "y D 2024-03-30 [1 2 3 4]"},
+		{"hours across daylight saving", "when,y\n2024-03-31 00:00:00+01:00,1\n2024-03-31 01:00:00+01:00,2\n2024-03-31 03:00:00+02:00,3\n2024-03-31 04:00:00+02:00,4\n", series.Options{}, "y h 2024-03-31 [1 2 3 4]"},
 		{"rows to fill in", "ds,y\n2020-01-01,1\n2020-01-02,2\n2020-01-03,\n2020-01-04,\n", series.Options{}, "y D 2020-01-01 [1 2] asks for 2"},
 		{"one of two ends early", "ds,a,b\n2020-01-01,1,5\n2020-01-02,2,\n2020-01-03,,\n", series.Options{}, "a D 2020-01-01 [1 2] asks for 1 | b D 2020-01-01 [5 NaN] asks for 1"},
 		{"static", "unique_id,ds,y,region,size\nA,2020-01-01,1,n,3\nA,2020-01-02,2,n,3\n", series.Options{Static: []string{"region", "size"}}, "A D 2020-01-01 [1 2] static region n NaN static size 3 3"},

@@ -119,6 +119,7 @@ func (b *builder) frequency() error {
 			return b.errorf("%s", trimPrefix(err))
 		}
 		common = f
+		b.clocks(common)
 		b.note("frequency %s, found from %d stamps", f, len(stamps))
 	}
 	for k, rows := range b.rows {
@@ -128,6 +129,29 @@ func (b *builder) frequency() error {
 		}
 	}
 	return nil
+}
+
+// clocks takes the offsets off stamps of days or longer steps that change them, as a clock does for daylight saving: by
+// the calendar such steps are equal, in hours they are not. Times of a named zone know its calendar.
+func (b *builder) clocks(f Freq) {
+	first, changes := b.time.Times[0], false
+	_, offset := first.Zone()
+	for _, t := range b.time.Times {
+		_, o := t.Zone()
+		changes = changes || o != offset
+		if name := t.Location().String(); name != "" && name != "UTC" {
+			return
+		}
+	}
+	if !changes || f.Unit < Day {
+		return
+	}
+	c := table.Column{Name: b.time.Name, Kind: table.Time, Times: make([]time.Time, len(b.time.Times))}
+	for row, t := range b.time.Times {
+		c.Times[row] = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+	}
+	b.note("offsets of the times change: steps are counted by the calendar, without them")
+	b.o.TimeCol, b.time = b.time.Name, &c // see years
 }
 
 func (b *builder) stamps(rows []int) []time.Time {
