@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/hanji-ml/hanji/metric"
@@ -83,12 +84,12 @@ func Backtest(ctx context.Context, p *series.Panel, o Options) (*BacktestResult,
 
 func (o *Options) summary(p *series.Panel, each [][]tally, names []string, levels []float64) (*BacktestResult, error) {
 	r := &BacktestResult{Level: levels[len(levels)-1] - levels[0], Notes: o.unused(p)}
-	if o.mixes() || o.Forecaster == nil {
-		for i := range p.Series {
-			if s := &p.Series[i]; len(s.Future) > 0 || o.mixes() && len(s.Past) > 0 {
-				r.Notes = []string{"only " + names[0] + " looks at the covariates"}
-			}
-		}
+	seen := slices.ContainsFunc(p.Series, func(s series.Series) bool { return len(s.Future) > 0 || o.mixes() && len(s.Past) > 0 })
+	switch {
+	case seen && o.mixes():
+		r.Notes = []string{"only " + names[0] + " looks at the covariates"}
+	case seen && o.Forecaster == nil:
+		r.Notes = append(r.Notes, "only "+names[0]+" looks at the future covariates")
 	}
 	total := make([]tally, len(names))
 	for _, s := range each {

@@ -231,9 +231,14 @@ func TestCovariatesKnownAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Scores[0].MASE > 0.5*r.Scores[1].MASE || !strings.Contains(strings.Join(r.Notes, " "), "only auto looks at the covariates") {
+	if r.Scores[0].MASE > 0.5*r.Scores[1].MASE || !strings.Contains(strings.Join(r.Notes, " "), "only auto looks at the future covariates") {
 		t.Errorf("auto %v, combination %v without; %q", r.Scores[0].MASE, r.Scores[1].MASE, r.Notes)
 	}
+	with.Series[0].Past = []series.Covariate{{Name: "visits", Values: known[:84]}}
+	if r, err := Backtest(t.Context(), with, Options{Model: "theta", Horizon: 6}); err != nil || len(r.Notes) != 2 {
+		t.Errorf("notes %q, %v: want one on each kind of covariate", r.Notes, err)
+	}
+	with.Series[0].Past = nil
 	// Too short for a regression: as without.
 	with.Series[0].Y = with.Series[0].Y[:3]
 	if s := run(t, with, Options{Model: "drift", Horizon: 2}).Series[0]; !strings.Contains(s.Why, "too few points") {
