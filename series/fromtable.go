@@ -71,7 +71,11 @@ func FromTable(t *table.Table, o Options) (*Panel, error) {
 	if t.Rows() == 0 {
 		return nil, fmt.Errorf("series: %s: no rows", b.panel.Name)
 	}
-	for _, step := range []func() error{b.named, b.findTime, b.findID, b.findTargets, b.group, b.order, b.frequency, b.build} {
+	steps := []func() error{b.named, b.findTime, b.findID, b.findTargets, b.group, b.order, b.frequency, b.build}
+	if b.rowwise() {
+		steps = []func() error{b.buildRows}
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}
