@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/hanji-ml/hanji/metric"
@@ -39,16 +40,16 @@ type candidate struct {
 	score float64 // mean absolute error over the windows, in steps of the naive forecast's: MASE
 }
 
-func (a *auto) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
-	all := a.candidates(len(y), m)
-	windows, err := a.score(ctx, all, y, m, h)
+func (a *auto) predict(ctx context.Context, v view, h int) (prediction, error) {
+	all := a.candidates(v, h)
+	windows, err := a.score(ctx, all, v, h)
 	if err != nil {
 		return prediction{}, err
 	}
 	best := choose(all)
-	d, err := best.predict(ctx, y, m, h)
+	d, err := best.predict(ctx, v, h)
 	d.model = best.name()
-	d.why = why(best, all, windows, len(y))
+	d.why = why(best, all, windows, len(v.y))
 	return d, err
 }
 
@@ -63,27 +64,39 @@ func choose(all []*candidate) *candidate {
 	return best
 }
 
-// candidates are fresh for each series: they remember fits, so that the combination and its members share them.
-func (a *auto) candidates(n, m int) []*candidate {
-	remembered := members(m)
-	for i := range remembered {
-		remembered[i] = &memo{Method: remembered[i]}
-	}
+// candidates are fresh for each series: they remember fits, so that the combination and its members share them. Where
+// covariates are known ahead the classical ones regress on them, and the combination stands for election without as well.
+func (a *auto) candidates(v view, h int) []*candidate {
+	joint, first := remembered(v.season, h)
 	all := []*candidate{
-		{method: classical{"combination", always(series.Combination{Methods: remembered})}},
-		{method: classical{"ets", always(remembered[0])}},
-		{method: classical{"theta", always(remembered[1])}},
+		{method: regressed{joint}},
+		{method: regressed{classical{"ets", always(first[0])}}},
+		{method: regressed{classical{"theta", always(first[1])}}},
 	}
-	if a.embedded != nil && n >= embeddedLeast {
+	if len(v.known) > 0 {
+		without, _ := remembered(v.season, h)
+		without.title += " without covariates"
+		all = append(all, &candidate{method: blind{without}})
+	}
+	if a.embedded != nil && len(v.y) >= embeddedLeast {
 		e := &network{model: a.embedded, title: "embedded", freq: a.freq}
 		all = append(all, &candidate{method: e}, &candidate{method: mean{[]method{all[0].method, e}}})
 	}
 	return all
 }
 
+// remembered is a combination whose members keep their fits, and the members.
+func remembered(m, h int) (classical, []series.Method) {
+	of := members(m)
+	for i := range of {
+		of[i] = &memo{Method: of[i]}
+	}
+	return classical{"combination", always(combination(of, m, h))}, of
+}
+
 // score forecasts the end of y from earlier origins and returns how many there were.
-func (a *auto) score(ctx context.Context, all []*candidate, y []float64, m, h int) (windows int, err error) {
-	n := len(y)
+func (a *auto) score(ctx context.Context, all []*candidate, v view, h int) (windows int, err error) {
+	y, m, n := v.y, v.season, len(v.y)
 	step := max(1, min(h, n/6))
 	want := a.windows
 	if want == 0 {
@@ -103,7 +116,7 @@ func (a *auto) score(ctx context.Context, all []*candidate, y []float64, m, h in
 			if ctx.Err() != nil {
 				return 0, context.Cause(ctx)
 			}
-			d, err := c.predict(ctx, y[:origin], m, step)
+			d, err := c.predict(ctx, v.before(origin), step)
 			if err != nil {
 				return 0, err
 			}
@@ -124,7 +137,7 @@ func (a *auto) score(ctx context.Context, all []*candidate, y []float64, m, h in
 // why says in words what the backtest said.
 func why(best *candidate, all []*candidate, windows, n int) string {
 	if windows == 0 {
-		return fmt.Sprintf("%d points that give no backtest to choose by (too few, or without surprise)", n)
+		return fmt.Sprintf("no backtest to choose by: the %d points known are too few, or without surprise", n)
 	}
 	var others []string
 	for _, c := range all {
@@ -136,25 +149,35 @@ func why(best *candidate, all []*candidate, windows, n int) string {
 	if best == all[0] {
 		reason = "no other is clearly better"
 	}
-	return fmt.Sprintf("%s in %d backtest(s): MASE %.3g; %s", reason, windows, best.score, strings.Join(others, ", "))
+	backtests := "1 backtest"
+	if windows > 1 {
+		backtests = fmt.Sprintf("%d backtests", windows)
+	}
+	return fmt.Sprintf("%s in %s: MASE %.3g; %s", reason, backtests, best.score, strings.Join(others, ", "))
 }
 
-// memo remembers the fits to prefixes of one series, told apart by their length. It serves one goroutine.
+// memo remembers the last fit to each length of a series. It serves one goroutine.
 type memo struct {
 	series.Method
-	fits map[int]series.Fitted
+	fits map[int]memory
+}
+
+type memory struct {
+	y      []float64
+	fitted series.Fitted
 }
 
 func (f *memo) Fit(y []float64, m int) (series.Fitted, error) {
-	if fitted := f.fits[len(y)]; fitted != nil {
-		return fitted, nil
+	// Of one length may also be what regressions from two origins leave.
+	if last, ok := f.fits[len(y)]; ok && slices.Equal(last.y, y) {
+		return last.fitted, nil
 	}
 	fitted, err := f.Method.Fit(y, m)
 	if err == nil {
 		if f.fits == nil {
-			f.fits = map[int]series.Fitted{}
+			f.fits = map[int]memory{}
 		}
-		f.fits[len(y)] = fitted
+		f.fits[len(y)] = memory{y, fitted}
 	}
 	return fitted, err
 }
@@ -170,11 +193,11 @@ func (s mean) name() string {
 	return "mean of " + strings.Join(names, " and ")
 }
 
-func (s mean) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
+func (s mean) predict(ctx context.Context, v view, h int) (prediction, error) {
 	all := make([]prediction, len(s.of))
 	for i, one := range s.of {
 		var err error
-		if all[i], err = one.predict(ctx, y, m, h); err != nil {
+		if all[i], err = one.predict(ctx, v, h); err != nil {
 			return prediction{}, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/hanji-ml/hanji/metric"
@@ -55,9 +56,6 @@ func Backtest(ctx context.Context, p *series.Panel, o Options) (*BacktestResult,
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if o.Forecaster != nil && o.Forecaster.Spec().Channels > 1 {
-		return nil, fmt.Errorf("forecast: %s mixes channels; a backtest of such models is not there yet: use eval forecast", o.Forecaster.Spec().Family)
-	}
 	if len(p.Series) == 0 {
 		return nil, fmt.Errorf("forecast: %s: no series", p.Name)
 	}
@@ -68,11 +66,16 @@ func Backtest(ctx context.Context, p *series.Panel, o Options) (*BacktestResult,
 	levels := o.levels()
 	names := o.contenders()
 	each := make([][]tally, len(jobs)) // [series][model]
-	err := o.each(ctx, len(jobs), func(i int) error {
-		var err error
-		each[i], err = o.backtestOne(ctx, jobs[i], names, levels)
-		return err
-	})
+	var err error
+	if o.mixes() {
+		err = o.backtestGroups(ctx, p, jobs, names, levels, each)
+	} else {
+		err = o.each(ctx, len(jobs), func(i int) error {
+			var err error
+			each[i], err = o.backtestOne(ctx, jobs[i], names, levels, nil)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +84,13 @@ func Backtest(ctx context.Context, p *series.Panel, o Options) (*BacktestResult,
 
 func (o *Options) summary(p *series.Panel, each [][]tally, names []string, levels []float64) (*BacktestResult, error) {
 	r := &BacktestResult{Level: levels[len(levels)-1] - levels[0], Notes: o.unused(p)}
+	seen := slices.ContainsFunc(p.Series, func(s series.Series) bool { return len(s.Future) > 0 || o.mixes() && len(s.Past) > 0 })
+	switch {
+	case seen && o.mixes():
+		r.Notes = []string{"only " + names[0] + " looks at the covariates"}
+	case seen && o.Forecaster == nil:
+		r.Notes = append(r.Notes, "only "+names[0]+" looks at the future covariates")
+	}
 	total := make([]tally, len(names))
 	for _, s := range each {
 		if len(s) == 0 || s[0].windows == 0 {
@@ -160,8 +170,8 @@ func (t *tally) score(name string, levels int) Score {
 	return Score{name, t.mase / float64(t.scaled), t.smape / float64(t.percents), t.loss / float64(levels) / t.size, t.inside / t.considered}
 }
 
-// backtestOne scores every model on one series; a series too short gives tallies without windows.
-func (o *Options) backtestOne(ctx context.Context, j *job, names []string, levels []float64) ([]tally, error) {
+// origins of the windows, the last first.
+func (o *Options) origins(j *job) []int {
 	windows, step := o.Backtest.Windows, o.Backtest.Step
 	if windows == 0 {
 		windows = 3
@@ -169,15 +179,25 @@ func (o *Options) backtestOne(ctx context.Context, j *job, names []string, level
 	if step == 0 {
 		step = j.horizon
 	}
-	n, out := len(j.s.Y), make([]tally, len(names))
-	least := max(4, min(2*j.season, n/2))
+	var out []int
+	n := len(j.s.Y)
 	for w := range windows {
 		origin := n - j.horizon - w*step
-		if origin < least {
+		if origin < max(4, min(2*j.season, n/2)) {
 			break
 		}
+		out = append(out, origin)
+	}
+	return out
+}
+
+// backtestOne scores every model on one series; a series too short gives tallies without windows. ahead, where given, are
+// the first model's forecasts from each origin, made elsewhere.
+func (o *Options) backtestOne(ctx context.Context, j *job, names []string, levels []float64, ahead []prediction) ([]tally, error) {
+	out := make([]tally, len(names))
+	for w, origin := range o.origins(j) {
 		y, _, err := j.past(origin)
-		if err != nil {
+		if err != nil || ahead != nil && w == len(ahead) {
 			break // the series begins later
 		}
 		actual := j.s.Y[origin : origin+j.horizon]
@@ -186,8 +206,14 @@ func (o *Options) backtestOne(ctx context.Context, j *job, names []string, level
 				return nil, context.Cause(ctx)
 			}
 			m := o.contender(name, i, j.freq)
-			d, err := m.predict(ctx, j.recent(y, m), j.season, j.horizon)
+			v, err := j.view(y, origin, m)
 			if err != nil {
+				return nil, err
+			}
+			var d prediction
+			if i == 0 && ahead != nil {
+				d = ahead[w]
+			} else if d, err = m.predict(ctx, v, j.horizon); err != nil {
 				return nil, fmt.Errorf("forecast: series %q: %s: %w", j.s.ID, name, err)
 			}
 			r, err := o.finish(j, m, d, levels)

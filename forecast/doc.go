@@ -8,7 +8,8 @@
 //
 // Without a model each series gets the method that its own past speaks for: a weighted combination of classical methods,
 // or one method alone where a rolling-origin backtest puts it clearly ahead ([Auto]). A loaded checkpoint
-// (model.Forecaster, such as model/all opens) takes their place when given. [Backtest] measures all of them.
+// (model.Forecaster, such as model/all opens) takes their place when given. Covariates known ahead enter by a regression, or
+// as channels of a checkpoint that mixes them. [Backtest] measures all of them.
 //
 // The package also trains: [Recipe] is what `hanji train` runs.
 //

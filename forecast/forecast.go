@@ -39,12 +39,13 @@ type prediction struct {
 	quantile func(q float64) []float64
 	model    string // empty: the method's own name
 	why      string
+	effects  string // of the covariates
 }
 
-// method forecasts h steps after y, which has no gaps, at least one value and m steps a season.
+// method forecasts h steps after the past of v.
 type method interface {
 	name() string
-	predict(ctx context.Context, y []float64, m, h int) (prediction, error)
+	predict(ctx context.Context, v view, h int) (prediction, error)
 }
 
 // Run forecasts every series of the panel. The outcome depends on neither the order of the series nor the number of
@@ -64,7 +65,7 @@ func Run(ctx context.Context, p *series.Panel, o Options) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Quantiles: o.levels(), Series: make([]SeriesResult, len(jobs))}
-	if o.Forecaster != nil && o.Forecaster.Spec().Channels > 1 {
+	if o.mixes() {
 		if err := o.runGroups(ctx, p, jobs, r); err != nil {
 			return nil, err
 		}
@@ -78,7 +79,11 @@ func Run(ctx context.Context, p *series.Panel, o Options) (*Result, error) {
 		if err != nil {
 			return err
 		}
-		d, err := m.predict(ctx, j.recent(y, m), j.season, j.horizon)
+		v, err := j.view(y, len(j.s.Y), m)
+		if err != nil {
+			return err
+		}
+		d, err := m.predict(ctx, v, j.horizon)
 		if err != nil {
 			return fmt.Errorf("forecast: series %q: %w", j.s.ID, err)
 		}
@@ -104,12 +109,17 @@ func (o *Options) jobs(p *series.Panel) ([]*job, error) {
 	return jobs, p.CheckFuture(furthest)
 }
 
-// unused says that covariates are given to a model that does not look at them.
+// unused says which covariates the model does not look at.
 func (o *Options) unused(p *series.Panel) []string {
+	past, future := false, false
 	for i := range p.Series {
-		if len(p.Series[i].Past)+len(p.Series[i].Future) > 0 {
-			return []string{"the covariates are not used: this model forecasts each series from its own past"}
-		}
+		past, future = past || len(p.Series[i].Past) > 0, future || len(p.Series[i].Future) > 0
+	}
+	switch {
+	case o.Forecaster != nil && (past || future):
+		return []string{"the covariates are not used: this model forecasts each series from its own past"}
+	case past:
+		return []string{"the past covariates are not used: their own future is not known, and only a checkpoint that mixes channels forecasts it with the rest"}
 	}
 	return nil
 }
@@ -122,15 +132,7 @@ func (o *Options) method(f series.Freq) method {
 	case o.Model == "" || o.Model == Auto:
 		return &auto{embedded: o.Embedded, freq: f, windows: o.Backtest.Windows}
 	}
-	return classical{o.Model, methods[o.Model]}
-}
-
-// recent cuts y to what the method is fitted on; a network cuts its own window.
-func (j *job) recent(y []float64, m method) []float64 {
-	if _, ok := m.(*network); ok || len(y) <= j.history {
-		return y
-	}
-	return y[len(y)-j.history:]
+	return regressed{classical{o.Model, methods[o.Model]}}
 }
 
 // finish turns a prediction into a result.
@@ -138,6 +140,9 @@ func (o *Options) finish(j *job, m method, d prediction, levels []float64) (Seri
 	s := SeriesResult{ID: j.s.ID, First: len(j.s.Y), Mean: slices.Clone(d.mean), Model: d.model, Why: d.why, Season: j.season, Notes: j.notes}
 	if s.Model == "" {
 		s.Model = m.name()
+	}
+	if d.effects != "" {
+		s.Why += "; " + d.effects
 	}
 	if j.freq.Unit != series.NoUnit && !j.s.Start.IsZero() {
 		s.Time = make([]time.Time, j.horizon)
@@ -205,13 +210,13 @@ func (o *Options) each(ctx context.Context, n int, work func(i int) error) error
 // classical is a method of package series under the name users give it; which one may depend on the season.
 type classical struct {
 	title string
-	of    func(m int) series.Method
+	of    func(m, h int) series.Method
 }
 
 func (c classical) name() string { return c.title }
 
-func (c classical) predict(_ context.Context, y []float64, m, h int) (prediction, error) {
-	fitted, err := c.of(m).Fit(y, m)
+func (c classical) predict(_ context.Context, v view, h int) (prediction, error) {
+	fitted, err := c.of(v.season, h).Fit(v.y, v.season)
 	if err != nil {
 		return prediction{}, err
 	}

@@ -20,7 +20,7 @@ func (o *Options) runGroups(ctx context.Context, p *series.Panel, jobs []*job, r
 			members[k] = jobs[at]
 		}
 		n := &network{model: o.Forecaster, freq: members[0].freq}
-		w, err := o.groupWindow(n, members)
+		w, err := o.groupWindow(n, members, len(members[0].s.Y))
 		if err != nil {
 			return err
 		}
@@ -38,8 +38,59 @@ func (o *Options) runGroups(ctx context.Context, p *series.Panel, jobs []*job, r
 	})
 }
 
-// groupWindow lays the members and their covariates out as the model's channels.
-func (o *Options) groupWindow(n *network, members []*job) (window, error) {
+// mixes tells whether the model asked for looks at several channels at once.
+func (o *Options) mixes() bool { return o.Forecaster != nil && o.Forecaster.Spec().Channels > 1 }
+
+// backtestGroups scores the mixing model, group by group, and the common ones on each series of the group.
+func (o *Options) backtestGroups(ctx context.Context, p *series.Panel, jobs []*job, names []string, levels []float64, each [][]tally) error {
+	groups := p.Groups()
+	return o.each(ctx, len(groups), func(i int) error {
+		members := make([]*job, len(groups[i]))
+		for k, at := range groups[i] {
+			members[k] = jobs[at]
+		}
+		ahead, err := o.groupAhead(ctx, members)
+		if err != nil {
+			return err
+		}
+		for k, at := range groups[i] {
+			if each[at], err = o.backtestOne(ctx, members[k], names, levels, ahead[k]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// groupAhead forecasts the members from each origin [member][origin]: of covariates, only what is known ahead goes on
+// beyond it. It ends at an origin before which some member has no value.
+func (o *Options) groupAhead(ctx context.Context, members []*job) ([][]prediction, error) {
+	n, out := &network{model: o.Forecaster, freq: members[0].freq}, make([][]prediction, len(members))
+	for k := range out {
+		out[k] = []prediction{} // nil would mean forecasts not made here
+	}
+	for _, origin := range o.origins(members[0]) {
+		if slices.ContainsFunc(members, func(j *job) bool { _, _, err := j.past(origin); return err != nil }) {
+			break
+		}
+		w, err := o.groupWindow(n, members, origin)
+		if err != nil {
+			return nil, err
+		}
+		d, err := n.predictAll(ctx, w, members[0].season, members[0].horizon)
+		if err != nil {
+			return nil, fmt.Errorf("forecast: series %q: %w", members[0].s.ID, err)
+		}
+		for k := range out {
+			out[k] = append(out[k], d[k])
+		}
+	}
+	return out, nil
+}
+
+// groupWindow lays the members and their covariates out as the model's channels, as known after the first steps of
+// them: all, or those before an origin of a backtest.
+func (o *Options) groupWindow(n *network, members []*job, steps int) (window, error) {
 	j, spec := members[0], n.model.Spec()
 	targets := n.targets(spec.Channels)
 	covariates := len(j.s.Past) + len(j.s.Future)
@@ -56,11 +107,15 @@ func (o *Options) groupWindow(n *network, members []*job) (window, error) {
 		if len(m.s.Y) != len(j.s.Y) {
 			return w, fmt.Errorf("forecast: series %q has %d steps and %q %d: channels of one model must have one length", m.s.ID, len(m.s.Y), j.s.ID, len(j.s.Y))
 		}
-		y, err := m.ready(o.Fill == "")
+		var err error
+		if steps == len(m.s.Y) {
+			w.past[targets[i]], err = m.ready(o.Fill == "")
+		} else {
+			w.past[targets[i]], _, err = m.past(steps)
+		}
 		if err != nil {
 			return w, err
 		}
-		w.past[targets[i]] = y
 	}
 	if len(j.s.Future) > 0 {
 		w.future = make([][]float64, spec.Channels)
@@ -70,13 +125,13 @@ func (o *Options) groupWindow(n *network, members []*job) (window, error) {
 		for slices.Contains(targets, at) {
 			at++
 		}
-		v, _, err := series.Impute(c.Values[:len(j.s.Y)], j.fill, j.season)
+		v, _, err := series.Impute(c.Values[:steps], j.fill, j.season)
 		if err != nil {
 			return w, fmt.Errorf("forecast: covariate %q: %w", c.Name, err)
 		}
 		w.past[at] = v
 		if k >= len(j.s.Past) {
-			w.future[at] = c.Values[len(j.s.Y):]
+			w.future[at] = c.Values[steps:]
 		}
 		at++
 	}

@@ -32,8 +32,8 @@ const (
 	calibrationLeast   = 4  // fewest points of a past to forecast from
 )
 
-func (n *network) predict(ctx context.Context, y []float64, m, h int) (prediction, error) {
-	all, err := n.predictAll(ctx, window{past: [][]float64{y}}, m, h)
+func (n *network) predict(ctx context.Context, v view, h int) (prediction, error) {
+	all, err := n.predictAll(ctx, window{past: [][]float64{v.y}}, v.season, h)
 	if err != nil {
 		return prediction{}, err
 	}

@@ -146,7 +146,7 @@ func TestConformalCovers(t *testing.T) {
 		for k := 1; k < len(y); k++ {
 			y[k] = y[k-1] + 1 + r.NormFloat64()
 		}
-		d, err := (&network{model: f}).predict(t.Context(), y[:80], 1, 1)
+		d, err := (&network{model: f}).predict(t.Context(), view{y: y[:80], season: 1}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

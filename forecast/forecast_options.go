@@ -57,8 +57,8 @@ type BacktestOptions struct {
 	Step int
 }
 
-// methods by name, for a season of m steps; Auto and Forecaster are apart, as they are no single method.
-var methods = map[string]func(m int) series.Method{
+// methods by name, for a season of m steps and a horizon of h; Auto and Forecaster are apart, as they are no single method.
+var methods = map[string]func(m, h int) series.Method{
 	"naive":          always(series.Naive{}),
 	"seasonal-naive": always(series.SeasonalNaive{}),
 	"drift":          always(series.Drift{}),
@@ -67,11 +67,22 @@ var methods = map[string]func(m int) series.Method{
 	"ets":            always(series.ETS{}),
 	"holt-winters":   always(series.HoltWinters{Damped: true}),
 	"arima":          always(series.ARIMA{}),
-	"ar":             autoregression,
-	"combination":    func(m int) series.Method { return series.Combination{Methods: members(m)} },
+	"ar":             func(m, _ int) series.Method { return autoregression(m) },
+	"combination":    func(m, h int) series.Method { return combination(members(m), m, h) },
 }
 
-func always(m series.Method) func(int) series.Method { return func(int) series.Method { return m } }
+func always(m series.Method) func(m, h int) series.Method {
+	return func(int, int) series.Method { return m }
+}
+
+// combination weighs its members by their errors over the horizon, or over a season where that is longer.
+func combination(of []series.Method, m, h int) series.Combination {
+	c := series.Combination{Methods: of}
+	if h > m && m > 1 {
+		c.Horizon = h
+	}
+	return c
+}
 
 // members of the combination: series.Combination's own, but for long seasons.
 func members(m int) []series.Method {

@@ -145,6 +145,13 @@ func (f Forecast) paint(c *canvas) error {
 		return err
 	}
 	c.head(f.Title, f.Subtitle)
+	c.legend(tr.keys())
+	c.series(f, tr)
+	return nil
+}
+
+// keys are the legend's.
+func (tr traces) keys() []key {
 	keys := []key{{name: "history", color: past}}
 	if len(tr.mean) > 0 {
 		keys = append(keys, key{name: "forecast", color: future})
@@ -155,9 +162,13 @@ func (f Forecast) paint(c *canvas) error {
 	if tr.actual != nil {
 		keys = append(keys, key{name: "actual", color: seen, dots: true})
 	}
-	c.legend(keys)
+	return keys
+}
+
+// series draws axes and lines into what is left of the page.
+func (c *canvas) series(f Forecast, tr traces) {
 	lo, hi, _ := span(tr.values()...)
-	y := number(lo, hi, max(2, c.height/90))
+	y := number(lo, hi, max(4, c.height/90))
 	y.title = f.Y
 	c.frame(tr.dates, y)
 	for i, b := range tr.bands {
@@ -170,7 +181,6 @@ func (f Forecast) paint(c *canvas) error {
 	c.line(tr.px, tr.history, past)
 	c.line(tr.fx, tr.mean, future)
 	c.dashed(tr.fx, tr.actual, seen)
-	return nil
 }
 
 // shade is the colour of band i of n, widest first: opaque tints, since bands lie on each other

@@ -60,18 +60,10 @@ func (a AR) Fit(y []float64, m int) (Fitted, error) {
 		best = a.regress(y, a.Lags, maximum(a.Lags), period)
 	} else {
 		most := min(defaulted(a.MaxLag, max(8, m+m/4)), len(y)/3)
-		for p := 0; p <= most; p++ {
-			lags := make([]int, p)
-			for i := range lags {
-				lags[i] = i + 1
-			}
-			if f := a.regress(y, lags, most, period); f != nil && (best == nil || f.AICc < best.AICc) {
-				best = f
-			}
-		}
-		if best != nil { // the order is known: use the points that the longest lag had put aside
-			if f := a.regress(y, best.Lags, len(best.Lags), period); f != nil {
-				best = f
+		if lags, ok := a.choose(y, most, period); ok {
+			// the order is known: use the points that the longest lag had put aside
+			if best = a.regress(y, lags, len(lags), period); best == nil {
+				best = a.regress(y, lags, most, period)
 			}
 		}
 	}
@@ -89,19 +81,35 @@ func maximum(v []int) int {
 	return most
 }
 
-// regress fits y[from:]; nil where there are too few points or the columns are collinear.
-func (a AR) regress(y []float64, lags []int, from, period int) *ARFit {
+// choose returns the lags 1…p of least AICc, p ≤ most; none where no order leaves a degree of freedom.
+func (a AR) choose(y []float64, most, period int) (lags []int, ok bool) {
+	lags = make([]int, most)
+	for i := range lags {
+		lags[i] = i + 1
+	}
+	cols := a.columns(y, lags, most, period)
+	n, always, left := len(y)-most, len(cols)-most, reflect(cols, y[most:]).left
+	best, order := 0.0, -1
+	for p := 0; p <= most && always+p < len(left) && n-always-p-2 > 0; p++ {
+		if v := regressionAICc(left[always+p], n, always+p); order < 0 || v < best {
+			best, order = v, p
+		}
+	}
+	if order < 0 {
+		return nil, false
+	}
+	return lags[:order], true
+}
+
+// regressionAICc is that of k coefficients and a variance fitted to n points.
+func regressionAICc(sse float64, n, k int) float64 {
+	q := float64(k + 1)
+	return float64(n)*math.Log(max(sse, math.SmallestNonzeroFloat64)/float64(n)) + 2*q + 2*q*(q+1)/(float64(n)-q-1)
+}
+
+// columns of the regression of y[from:], the lags last.
+func (a AR) columns(y []float64, lags []int, from, period int) [][]float64 {
 	n := len(y) - from
-	k := 1 + len(lags)
-	if a.Trend {
-		k++
-	}
-	if period > 0 {
-		k += period - 1
-	}
-	if n-k-2 <= 0 {
-		return nil
-	}
 	var cols [][]float64
 	add := func(f func(t int) float64) {
 		c := make([]float64, n)
@@ -123,9 +131,22 @@ func (a AR) regress(y []float64, lags []int, from, period int) *ARFit {
 		})
 	}
 	for _, l := range lags {
-		add(func(t int) float64 { return y[t-l] })
+		cols = append(cols, y[from-l:len(y)-l])
 	}
-	b, sse, ok := leastSquares(cols, y[from:])
+	return cols
+}
+
+// regress fits y[from:]; nil where there are too few points or the columns are collinear.
+func (a AR) regress(y []float64, lags []int, from, period int) *ARFit {
+	n := len(y) - from
+	k := 1 + len(lags) + max(period-1, 0)
+	if a.Trend {
+		k++
+	}
+	if n-k-2 <= 0 {
+		return nil
+	}
+	b, sse, ok := leastSquares(a.columns(y, lags, from, period), y[from:])
 	if !ok {
 		return nil
 	}
@@ -137,8 +158,7 @@ func (a AR) regress(y []float64, lags []int, from, period int) *ARFit {
 	if period > 0 {
 		f.Season = append([]float64{0}, b[:period-1]...)
 	}
-	q := float64(k + 1)
-	f.AICc = float64(n)*math.Log(max(sse, math.SmallestNonzeroFloat64)/float64(n)) + 2*q + 2*q*(q+1)/(float64(n)-q-1)
+	f.AICc = regressionAICc(sse, n, k)
 	f.resid = make([]float64, len(y))
 	for t := range y {
 		if f.resid[t] = math.NaN(); t >= from {

@@ -3,6 +3,7 @@ package series
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // ARIMA is a seasonal ARIMA model whose orders are found by Hyndman and Khandakar's stepwise search (J. Stat. Softw. 27(3),
@@ -209,18 +210,11 @@ func (a *arimaWork) fit(y []float64, o arimaOrder) *ARIMAFit {
 	if n-npar-1 <= 0 {
 		return nil
 	}
-	x := make([]float64, k)
-	if quasiNewton(a.conditional, x, 100); !a.startable(x) {
-		clear(x)
-	}
-	value := quasiNewton(a.likelihood, x, 100)
-	if math.IsNaN(value) || math.IsInf(value, 0) {
+	x, value, ok := a.estimate(k)
+	if !ok {
 		return nil
 	}
 	mu := a.expand(x, true)
-	if nearUnit(a.phi, 1) || nearUnit(a.theta, -1) {
-		return nil
-	}
 	f := a.describe(mu)
 	f.LogLik = -float64(n) * (value + 0.5 + 0.5*math.Log(2*math.Pi))
 	f.AICc = -2*f.LogLik + 2*float64(npar) + 2*float64(npar*(npar+1))/float64(n-npar-1)
@@ -233,6 +227,36 @@ func (a *arimaWork) fit(y []float64, o arimaOrder) *ARIMAFit {
 	f.Sigma2 = ssq / float64(n-npar+1)
 	f.finish(y, resid, a)
 	return f
+}
+
+// estimate returns the k parameters and their likelihood; false where a root stays too close to the unit circle.
+//
+// The exact likelihood of an overdifferenced series piles up at a moving-average root of 1, far from where the conditional
+// one is best (Kang 1975; Sargan and Bhargava, Econometrica 51, 1983). There the conditional estimate stands, so that the
+// search does not lose the whole branch of models; statsforecast's estimates are conditional ones too.
+func (a *arimaWork) estimate(k int) (x []float64, value float64, ok bool) {
+	x = make([]float64, k)
+	quasiNewton(a.conditional, x, 100)
+	started := a.startable(x)
+	if !started {
+		clear(x)
+	}
+	first := slices.Clone(x)
+	value = quasiNewton(a.likelihood, x, 100)
+	if a.sound(x, value) {
+		return x, value, true
+	}
+	value = a.likelihood(first)
+	return first, value, started && a.sound(first, value)
+}
+
+// sound tells whether the likelihood is finite and no root near the unit circle.
+func (a *arimaWork) sound(x []float64, value float64) bool {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return false
+	}
+	a.expand(x, true)
+	return !nearUnit(a.phi, 1) && !nearUnit(a.theta, -1)
 }
 
 // startable replaces conditional estimates of the AR parts by unbounded parameters; false where they are not stationary.

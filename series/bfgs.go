@@ -23,14 +23,7 @@ func quasiNewton(f func([]float64) float64, x []float64, maxIter int) float64 {
 	gradient(f, x, g)
 	fresh := true
 	for range maxIter {
-		slope := 0.0
-		for i := range n {
-			dir[i] = 0
-			for j := range n {
-				dir[i] -= inv[i*n+j] * g[j]
-			}
-			slope += dir[i] * g[i]
-		}
+		slope := descent(inv, g, dir)
 		if !(slope < 0) {
 			if fresh {
 				return fx
@@ -43,16 +36,7 @@ func quasiNewton(f func([]float64) float64, x []float64, maxIter int) float64 {
 		if fresh { // the first step is as long as the gradient says nothing about scale: at most 1
 			size = min(1, 1/math.Sqrt(-slope))
 		}
-		fn := math.Inf(1)
-		for range 40 {
-			for i := range n {
-				next[i] = x[i] + size*dir[i]
-			}
-			if fn = f(next); fn <= fx+1e-4*size*slope {
-				break
-			}
-			size /= 2
-		}
+		fn := backtrack(f, x, dir, next, fx, slope, size)
 		if !(fn < fx) {
 			if fresh {
 				return fx
@@ -81,6 +65,34 @@ func quasiNewton(f func([]float64) float64, x []float64, maxIter int) float64 {
 		}
 	}
 	return fx
+}
+
+// descent writes the direction −H⁻¹·g and returns the slope of f along it.
+func descent(inv, g, dir []float64) (slope float64) {
+	n := len(g)
+	for i := range n {
+		dir[i] = 0
+		for j := range n {
+			dir[i] -= inv[i*n+j] * g[j]
+		}
+		slope += dir[i] * g[i]
+	}
+	return slope
+}
+
+// backtrack writes x + size·dir to next, halving size until f falls enough (Armijo), and returns f there.
+func backtrack(f func([]float64) float64, x, dir, next []float64, fx, slope, size float64) float64 {
+	fn := math.Inf(1)
+	for range 40 {
+		for i := range x {
+			next[i] = x[i] + size*dir[i]
+		}
+		if fn = f(next); fn <= fx+1e-4*size*slope {
+			break
+		}
+		size /= 2
+	}
+	return fn
 }
 
 // updateInverse is the BFGS update of the inverse Hessian; work has room for one vector. A first update scales the

@@ -223,3 +223,22 @@ func TestClassicalGolden(t *testing.T) {
 		})
 	}
 }
+
+// With a drift the exact likelihood of this series has its peak at a moving-average root of 1 in every seasonal form; the
+// search then lost all of them and ended at AICc 437.05, where statsforecast 2.1.1 finds 434.45 for ARIMA(0,1,1).
+func TestARIMAOverdifferencedHospitalT143(t *testing.T) {
+	for _, r := range readTSF(t, "hospital") {
+		if r.name != "T143" {
+			continue
+		}
+		fitted, err := ARIMA{}.Fit(r.y[:len(r.y)-r.horizon], 12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := fitted.(*ARIMAFit); f.AICc > 434.46 {
+			t.Errorf("ARIMA(%d,%d,%d)(%d,%d,%d) with AICc %v, want at most 434.46", f.P, f.D, f.Q, f.SeasonalP, f.SeasonalD, f.SeasonalQ, f.AICc)
+		}
+		return
+	}
+	t.Fatal("no series T143")
+}

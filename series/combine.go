@@ -125,8 +125,9 @@ func (f *CombinationFit) weigh(methods []Method, y []float64, m, h int) {
 // Residuals implements [Fitted]: the weighted sum of the members' residuals.
 func (f *CombinationFit) Residuals() []float64 { return f.resid }
 
-// Forecast implements [Fitted]. Sigma is the weighted mean of the members': exact if their errors move together, which
-// errors of the same series nearly do, and otherwise too wide. For intervals from errors made, wrap it in [Conformal].
+// Forecast implements [Fitted]. Sigma is that of the mixture of the members' distributions, Σw·(σ² + (mean − joint mean)²):
+// what each member doubts, and how far they disagree. The second part is what grows where a trend may last or flatten,
+// which no member doubts by itself. For intervals from errors made, wrap it in [Conformal].
 func (f *CombinationFit) Forecast(h int) Forecast {
 	out := newForecast(h)
 	column := make([]float64, len(f.Members))
@@ -138,15 +139,20 @@ func (f *CombinationFit) Forecast(h int) Forecast {
 		for i, w := range f.Weights {
 			column[i] = all[i].Mean[k]
 			out.Mean[k] += w * column[i]
-			out.Sigma[k] += w * all[i].Sigma[k]
 		}
 		switch {
 		case f.rule == CombineMedian:
-			slices.Sort(column)
-			out.Mean[k] = sortedQuantile(column, 0.5)
+			sorted := slices.Sorted(slices.Values(column))
+			out.Mean[k] = sortedQuantile(sorted, 0.5)
 		case slices.Min(column) == slices.Max(column):
 			out.Mean[k] = column[0] // weights that sum to 1 but for rounding must not move what all agree on
 		}
+		variance := 0.0
+		for i, w := range f.Weights {
+			own, apart := all[i].Sigma[k], column[i]-out.Mean[k]
+			variance += w * (own*own + apart*apart)
+		}
+		out.Sigma[k] = math.Sqrt(variance)
 	}
 	return out
 }

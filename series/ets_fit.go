@@ -128,63 +128,14 @@ func (w *etsWork) objective(x []float64) float64 {
 	if !ok || w.region == ETSUsual && (beta > alpha || gamma > 1-alpha) {
 		return math.Inf(1)
 	}
-	relative, shape := w.shape.err == 'M', w.shape
-	season, j := w.season[:w.m], 0
-	sse, logs, product := 0.0, 0.0, 1.0
-	for _, v := range w.y {
-		q, step := l, 0.0
-		if shape.trend == 'A' {
-			step = phi * b
-			q = l + step
-		} else if shape.trend == 'M' {
-			step = math.Pow(b, phi)
-			q = l * step
-		}
-		f, p := q, v
-		if shape.season != 'N' {
-			s, t := season[j], 0.0
-			if shape.season == 'A' {
-				f = q + s
-				p, t = v-s, v-q
-			} else {
-				f = q * s
-				p, t = ratio(v, s), ratio(v, q)
-			}
-			season[j] = s + gamma*(t-s)
-			if j++; j == len(season) {
-				j = 0
-			}
-		}
-		e := v - f
-		if relative {
-			if math.Abs(f) < 1e-10 {
-				e /= f + 1e-10
-			} else {
-				e /= f
-			}
-			product *= math.Abs(f)
-			if !(product < 1e200 && product > 1e-200) { // one logarithm for many steps
-				logs += math.Log(product)
-				product = 1
-			}
-		}
-		sse += e * e
-		// d is what the value adds to the expected level; β/α·(level − l − step) is β·d, which does not wait for the level
-		d := p - q
-		level := q + alpha*d
-		if shape.trend == 'A' {
-			b = step + beta*d
-		} else if shape.trend == 'M' {
-			b = step + beta/alpha*(ratio(level, l)-step)
-		}
-		l = level
-	}
+	f := etsFilter{alpha, beta, gamma, phi, l, b, w.season[:w.m], w.shape.err == 'M'}
+	sse, logs := f.run(w.y, w.shape)
 	if sse <= 0 {
 		sse += 1e-8
 	}
 	out := float64(len(w.y)) * math.Log(sse)
-	if relative {
-		out += 2 * (logs + math.Log(product))
+	if f.relative {
+		out += 2 * logs
 	}
 	return out
 }

@@ -44,7 +44,8 @@ type Options struct {
 	// is nothing else.
 	Targets []string
 	// PastCovariates are numeric columns known up to the last observation, FutureCovariates those known ahead: rows after
-	// the last target value hold their future.
+	// the last target value hold their future. Without them rows after the last value of every target are the steps to
+	// forecast (Series.Horizon), too.
 	PastCovariates, FutureCovariates []string
 	// Static are columns that are constant within a series.
 	Static []string
@@ -70,7 +71,11 @@ func FromTable(t *table.Table, o Options) (*Panel, error) {
 	if t.Rows() == 0 {
 		return nil, fmt.Errorf("series: %s: no rows", b.panel.Name)
 	}
-	for _, step := range []func() error{b.named, b.findTime, b.findID, b.findTargets, b.group, b.order, b.frequency, b.build} {
+	steps := []func() error{b.named, b.findTime, b.findID, b.findTargets, b.group, b.order, b.frequency, b.build}
+	if b.rowwise() {
+		steps = []func() error{b.buildRows}
+	}
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}

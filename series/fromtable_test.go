@@ -90,6 +90,15 @@ func TestFromTableLayouts(t *testing.T) {
 		{"given frequency", "ds,y\n2020-01-01,1\n2020-01-03,3\n", series.Options{Freq: series.Freq{Unit: series.Day, N: 1}, FillGaps: true}, "y D 2020-01-01 [1 NaN 3]"},
 		{"future covariates", "ds,y,promo,temp\n2020-01-01,1,0,5\n2020-01-02,2,1,6\n2020-01-03,,1,\n2020-01-04,,0,\n",
 			series.Options{FutureCovariates: []string{"promo"}, PastCovariates: []string{"temp"}, Horizon: 2}, "y D 2020-01-01 [1 2] future promo [0 1 1 0] past temp [5 6]"},
+		{"seconds since 1970", "timestamp,y\n1577836800,1\n1577840400,2\n1577844000,3\n", series.Options{}, "y h 2020-01-01 [1 2 3]"},
+		{"milliseconds since 1970", "ts,y\n1577836800000,1\n1577923200000,2\n1578009600000,3\n", series.Options{}, "y D 2020-01-01 [1 2 3]"},
+		{"large numbers of steps", "step,y\n500000000,1\n500000001,2\n", series.Options{}, "y  [1 2]"},
+		{"days across daylight saving", "when,y\n2024-03-30 00:00:00+01:00,1\n2024-03-31 00:00:00+01:00,2\n2024-04-01 00:00:00+02:00,3\n2024-04-02 00:00:00+02:00,4\n", series.Options{}, "y D 2024-03-30 [1 2 3 4]"},
+		{"hours across daylight saving", "when,y\n2024-03-31 00:00:00+01:00,1\n2024-03-31 01:00:00+01:00,2\n2024-03-31 03:00:00+02:00,3\n2024-03-31 04:00:00+02:00,4\n", series.Options{}, "y h 2024-03-31 [1 2 3 4]"},
+		{"a row for each series, as R writes it", "V1,V2,V3,V4\nH1,1,2,3\nH2,4,,6\nH3,7,8,\n", series.Options{}, "H1  [1 2 3] | H2  [4 NaN 6] | H3  [7 8]"},
+		{"columns without names that are no such table", "V1,V2,V3\n1,2,3\n4,5,6\n", series.Options{}, "V1  [1 4] | V2  [2 5] | V3  [3 6]"},
+		{"rows to fill in", "ds,y\n2020-01-01,1\n2020-01-02,2\n2020-01-03,\n2020-01-04,\n", series.Options{}, "y D 2020-01-01 [1 2] asks for 2"},
+		{"one of two ends early", "ds,a,b\n2020-01-01,1,5\n2020-01-02,2,\n2020-01-03,,\n", series.Options{}, "a D 2020-01-01 [1 2] asks for 1 | b D 2020-01-01 [5 NaN] asks for 1"},
 		{"static", "unique_id,ds,y,region,size\nA,2020-01-01,1,n,3\nA,2020-01-02,2,n,3\n", series.Options{Static: []string{"region", "size"}}, "A D 2020-01-01 [1 2] static region n NaN static size 3 3"},
 	} {
 		p, err := series.FromTable(readCSV(t, c.csv), c.o)
@@ -119,6 +128,9 @@ func describe(p *series.Panel) string {
 		}
 		for _, a := range s.Static {
 			d += fmt.Sprint(" static ", a.Name, " ", a.Text, " ", a.Value)
+		}
+		if s.Horizon > 0 {
+			d += fmt.Sprint(" asks for ", s.Horizon)
 		}
 		parts = append(parts, d)
 	}
@@ -153,6 +165,9 @@ func TestFromTableErrors(t *testing.T) {
 		{"nothing in a series", "unique_id,ds,y\nA,2020-01-01,1\nB,2020-01-01,\nA,2020-01-02,1\nB,2020-01-02,\n", series.Options{}, `x.csv:3: series "B" has no value in column "y"`},
 		{"text target", "ds,y\n2020-01-01,a\n2020-01-02,b\n", series.Options{Targets: []string{"y"}}, `series: x.csv:2: column "y": "a" is no number`},
 		{"no numbers", "ds,s\n2020-01-01,a\n2020-01-02,b\n", series.Options{}, "no column of numbers to forecast; there are ds, s"},
+		{"a row twice", "V1,V2,V3\nH1,1,2\nH1,4,6\n", series.Options{}, `x.csv:3: series "H1" appears twice (first at line 2)`},
+		{"a row of nothing", "V1,V2,V3\nH1,1,2\nH2,,\n", series.Options{}, `x.csv:3: series "H2" has no value; remove its row`},
+		{"money", "ds,shop,y\n2020-01-01,a,\"$1,234.50\"\n2020-01-02,a,$20\n", series.Options{}, `x.csv:2: no column of numbers to forecast; column "y" holds texts such as "$1,234.50": write plain numbers`},
 		{"no such column", "ds,y\n2020-01-01,1\n", series.Options{Targets: []string{"z"}}, `no column "z" (target); there are ds, y`},
 		{"two roles", "ds,y\n2020-01-01,1\n", series.Options{Targets: []string{"y"}, PastCovariates: []string{"y"}}, "asked for as target and as past covariate"},
 		{"one stamp", "ds,y\n2020-01-01,1\n", series.Options{}, "fewer than two time stamps"},

@@ -119,6 +119,7 @@ func (b *builder) frequency() error {
 			return b.errorf("%s", trimPrefix(err))
 		}
 		common = f
+		b.clocks(common)
 		b.note("frequency %s, found from %d stamps", f, len(stamps))
 	}
 	for k, rows := range b.rows {
@@ -128,6 +129,29 @@ func (b *builder) frequency() error {
 		}
 	}
 	return nil
+}
+
+// clocks takes the offsets off stamps of days or longer steps that change them, as a clock does for daylight saving: by
+// the calendar such steps are equal, in hours they are not. Times of a named zone know its calendar.
+func (b *builder) clocks(f Freq) {
+	first, changes := b.time.Times[0], false
+	_, offset := first.Zone()
+	for _, t := range b.time.Times {
+		_, o := t.Zone()
+		changes = changes || o != offset
+		if name := t.Location().String(); name != "" && name != "UTC" {
+			return
+		}
+	}
+	if !changes || f.Unit < Day {
+		return
+	}
+	c := table.Column{Name: b.time.Name, Kind: table.Time, Times: make([]time.Time, len(b.time.Times))}
+	for row, t := range b.time.Times {
+		c.Times[row] = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+	}
+	b.note("offsets of the times change: steps are counted by the calendar, without them")
+	b.o.TimeCol, b.time = b.time.Name, &c // see years
 }
 
 func (b *builder) stamps(rows []int) []time.Time {
@@ -222,87 +246,113 @@ const maxRows32 = math.MaxInt32 // steps beyond this are no series
 
 // build lays every series on its grid.
 func (b *builder) build() error {
-	type numbers struct {
-		name   string
-		values []float64
-	}
-	read := func(columns []*table.Column) ([]numbers, error) {
-		var out []numbers
-		for _, c := range columns {
-			v, err := b.numbers(c)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, numbers{c.Name, v})
-		}
-		return out, nil
-	}
-	targets, err1 := read(b.targets)
-	past, err2 := read(b.byName(b.o.PastCovariates))
-	future, err3 := read(b.byName(b.o.FutureCovariates))
+	targets, err1 := b.read(b.targets)
+	past, err2 := b.read(b.byName(b.o.PastCovariates))
+	future, err3 := b.read(b.byName(b.o.FutureCovariates))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	filled, shortest, longest := 0, math.MaxInt, 0
-	for k, rows := range b.rows {
-		at, n, err := b.positions(k)
+	g := grid{builder: b, targets: targets, past: past, future: future, shortest: math.MaxInt}
+	for k := range b.rows {
+		if err := g.add(k); err != nil {
+			return err
+		}
+	}
+	if g.filled > 0 {
+		b.note("%d missing step(s) were filled with NaN", g.filled)
+	}
+	if g.ahead > 0 {
+		b.note("%d row(s) at the end have no value: the forecast begins there", g.ahead)
+	}
+	if g.shortest != g.longest {
+		b.note("the series have %d to %d steps", g.shortest, g.longest)
+	}
+	return nil
+}
+
+// grid is a table's numbers on their way to the steps of series.
+type grid struct {
+	*builder
+	targets, past, future []numbers
+	filled                int // steps without a row
+	ahead                 int // rows after the last value, of the group with most
+	shortest, longest     int
+}
+
+type numbers struct {
+	name   string
+	values []float64
+}
+
+func (b *builder) read(columns []*table.Column) ([]numbers, error) {
+	var out []numbers
+	for _, c := range columns {
+		v, err := b.numbers(c)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		filled += n - len(rows)
-		lay := func(v []float64) []float64 {
-			out := make([]float64, n)
-			for i := range out {
-				out[i] = math.NaN()
-			}
-			for i, row := range rows {
-				out[at[i]] = v[row]
-			}
-			return out
-		}
-		columns := make([][]float64, len(targets))
-		end := 0 // one after the last step at which a target is known
-		for i, c := range targets {
-			columns[i] = lay(c.values)
-			known := observed(columns[i])
-			if known == 0 {
-				return b.at(rows[0], "series %q has no value in column %q; remove its rows", clipText(b.keys[k]), c.name)
-			}
-			end = max(end, known)
-		}
-		if len(future) == 0 {
-			end = n // nothing says that the last rows are the future: they are missing values
-		}
-		s := Series{Freq: b.freqs[k], Group: b.keys[k]}
-		if b.dated() {
-			s.Start = b.time.Times[rows[0]]
-		}
-		for _, c := range past {
-			s.Past = append(s.Past, Covariate{c.name, lay(c.values)[:end:end]})
-		}
-		for _, c := range future {
-			s.Future = append(s.Future, Covariate{c.name, lay(c.values)})
-		}
-		if s.Static, err = b.static(rows); err != nil {
-			return err
-		}
-		shortest, longest = min(shortest, end), max(longest, end)
-		for i, c := range targets {
-			channel := s
-			channel.ID, channel.Y = b.seriesID(k, c.name, len(targets)), columns[i][:end:end]
-			if len(targets) == 1 {
-				channel.Group = ""
-			} else if channel.Group == "" {
-				channel.Group = b.panel.Name
-			}
-			b.panel.Series = append(b.panel.Series, channel)
-		}
+		out = append(out, numbers{c.Name, v})
 	}
-	if filled > 0 {
-		b.note("%d missing step(s) were filled with NaN", filled)
+	return out, nil
+}
+
+// lay puts the values of rows at their steps, of n.
+func lay(values []float64, rows, at []int, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = math.NaN()
 	}
-	if shortest != longest {
-		b.note("the series have %d to %d steps", shortest, longest)
+	for i, row := range rows {
+		out[at[i]] = values[row]
+	}
+	return out
+}
+
+// add makes a series of each target of group k.
+func (g *grid) add(k int) error {
+	rows := g.rows[k]
+	at, n, err := g.positions(k)
+	if err != nil {
+		return err
+	}
+	g.filled += n - len(rows)
+	columns := make([][]float64, len(g.targets))
+	end := 0 // one after the last step at which a target is known
+	for i, c := range g.targets {
+		columns[i] = lay(c.values, rows, at, n)
+		known := observed(columns[i])
+		if known == 0 {
+			return g.at(rows[0], "series %q has no value in column %q; remove its rows", clipText(g.keys[k]), c.name)
+		}
+		end = max(end, known)
+	}
+	s := Series{Freq: g.freqs[k], Group: g.keys[k]}
+	if len(g.future) == 0 {
+		s.Horizon = n - end
+		g.ahead = max(g.ahead, n-end)
+	}
+	if g.dated() {
+		s.Start = g.time.Times[rows[0]]
+	}
+	for _, c := range g.past {
+		s.Past = append(s.Past, Covariate{c.name, lay(c.values, rows, at, n)[:end:end]})
+	}
+	for _, c := range g.future {
+		s.Future = append(s.Future, Covariate{c.name, lay(c.values, rows, at, n)})
+	}
+	if s.Static, err = g.static(rows); err != nil {
+		return err
+	}
+	g.shortest, g.longest = min(g.shortest, end), max(g.longest, end)
+	for i, c := range g.targets {
+		channel := s
+		channel.ID, channel.Y = g.seriesID(k, c.name, len(g.targets)), columns[i][:end:end]
+		if len(g.targets) == 1 {
+			channel.Group = ""
+		} else if channel.Group == "" {
+			channel.Group = g.panel.Name
+		}
+		g.panel.Series = append(g.panel.Series, channel)
 	}
 	return nil
 }

@@ -66,9 +66,9 @@ func (w HoltWinters) Fit(y []float64, m int) (Fitted, error) {
 	p := holtProblem{etsWork: e, level: level, trend: trend, first: season}
 	x := p.search()
 	f := &HoltWintersFit{SSE: p.sse(x)}
-	e.x, e.states = p.weights(x), 4
+	w4 := p.weights(x)
+	e.x, e.states = append(w4[:], level, trend), 4
 	e.iBeta, e.iGamma, e.iPh = 1, 2, 3
-	e.x = append(e.x, level, trend)
 	for j := m - 1; j >= 1; j-- {
 		e.x = append(e.x, season[j])
 	}
@@ -105,34 +105,21 @@ type holtProblem struct {
 	first        []float64
 }
 
-func (p *holtProblem) weights(x []float64) []float64 {
+func (p *holtProblem) weights(x []float64) [4]float64 {
 	const edge = 1.4901161193847656e-8 // √ε: keeps α off 0, by which it divides
 	alpha := edge + x[0]*(1-2*edge)
 	phi := 1.0
 	if p.shape.damped {
 		phi = 0.8 + 0.195*x[3]
 	}
-	return []float64{alpha, alpha * x[1], (1 - alpha) * x[2], phi}
+	return [4]float64{alpha, alpha * x[1], (1 - alpha) * x[2], phi}
 }
 
 func (p *holtProblem) sse(x []float64) float64 {
 	w := p.weights(x)
 	copy(p.season, p.first)
-	l, b, sse := p.level, p.trend, 0.0
-	for i, v := range p.y {
-		step, j := w[3]*b, i%p.m
-		q, s := l+step, p.season[j]
-		e := v - q
-		switch p.shape.season {
-		case 'A':
-			e -= s
-		case 'M':
-			e = v - q*s
-		}
-		sse += e * e
-		l, b, s = p.shape.update(v, q, l, step, s, w[0], w[1], w[2])
-		p.season[j] = s
-	}
+	f := etsFilter{alpha: w[0], beta: w[1], gamma: w[2], phi: w[3], level: p.level, trend: p.trend, season: p.season}
+	sse, _ := f.run(p.y, p.shape)
 	return sse
 }
 

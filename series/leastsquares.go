@@ -7,59 +7,90 @@ import "math"
 // squared error; ok is false where there are fewer rows than columns or a column is a combination of those before it.
 // cols and y are not written to.
 func leastSquares(cols [][]float64, y []float64) (b []float64, sse float64, ok bool) {
-	n, p := len(y), len(cols)
-	if n < p {
+	p := len(cols)
+	f := reflect(cols, y)
+	if len(f.left) <= p {
 		return nil, 0, false
-	}
-	flat := make([]float64, (p+1)*n)
-	a := make([][]float64, p)
-	for j, c := range cols {
-		a[j] = flat[j*n : (j+1)*n]
-		copy(a[j], c)
-	}
-	r := flat[p*n:]
-	copy(r, y)
-	diag := make([]float64, p)
-	for j, c := range a {
-		whole, rest := norm(cols[j]), norm(c[j:])
-		if !(rest > 1e-10*whole) { // what is left of the column is rounding
-			return nil, 0, false
-		}
-		diag[j] = -math.Copysign(rest, c[j])
-		c[j] -= diag[j]
-		half := 0.0
-		for _, v := range c[j:] {
-			half += v * v
-		}
-		for _, d := range append(a[j+1:p:p], r) {
-			s := 0.0
-			for i := j; i < n; i++ {
-				s += c[i] * d[i]
-			}
-			s *= 2 / half
-			for i := j; i < n; i++ {
-				d[i] -= s * c[i]
-			}
-		}
 	}
 	b = make([]float64, p)
 	for j := p - 1; j >= 0; j-- {
-		s := r[j]
+		s := f.r[j]
 		for k := j + 1; k < p; k++ {
-			s -= a[k][j] * b[k]
+			s -= f.a[k][j] * b[k]
 		}
-		b[j] = s / diag[j]
+		b[j] = s / f.diag[j]
 	}
-	for _, v := range r[p:] {
-		sse += v * v
-	}
-	return b, sse, true
+	return b, f.left[p], true
 }
 
-func norm(v []float64) float64 {
+// reflected is a least-squares problem after Householder's reflections: columns above the diagonal, the diagonal apart,
+// and the right-hand side.
+type reflected struct {
+	a       [][]float64
+	diag, r []float64
+	// left[k] is the squared error of a fit on the first k columns alone; as long as the columns are independent, and one
+	// more. So one pass judges all of a chain of models, each with one column more than the last.
+	left []float64
+}
+
+func reflect(cols [][]float64, y []float64) *reflected {
+	n, p := len(y), len(cols)
+	flat := make([]float64, (p+1)*n)
+	f := &reflected{a: make([][]float64, p), diag: make([]float64, p), r: flat[p*n:], left: make([]float64, 0, p+1)}
+	for j, c := range cols {
+		f.a[j] = flat[j*n : (j+1)*n]
+		copy(f.a[j], c)
+	}
+	copy(f.r, y)
+	f.left = append(f.left, squares(y))
+	for j, c := range f.a {
+		if j >= n {
+			break
+		}
+		whole, rest := norm(cols[j]), norm(c[j:])
+		if !(rest > 1e-10*whole) { // what is left of the column is rounding
+			break
+		}
+		f.diag[j] = -math.Copysign(rest, c[j])
+		c[j] -= f.diag[j]
+		v := c[j:]
+		half := squares(v)
+		for _, d := range append(f.a[j+1:p:p], f.r) {
+			d = d[j:][:len(v)]
+			s := 0.0
+			for i, x := range v {
+				s += x * d[i]
+			}
+			s *= 2 / half
+			for i, x := range v {
+				d[i] -= s * x
+			}
+		}
+		f.left = append(f.left, squares(f.r[j+1:]))
+	}
+	return f
+}
+
+func squares(v []float64) float64 {
 	s := 0.0
 	for _, x := range v {
-		s = math.Hypot(s, x)
+		s += x * x
 	}
 	return s
+}
+
+// norm is the length of v; the largest entry is taken out first, so that no square overflows or vanishes.
+func norm(v []float64) float64 {
+	most, s := 0.0, 0.0
+	for _, x := range v {
+		most = max(most, math.Abs(x))
+	}
+	if most == 0 || math.IsInf(most, 0) || math.IsNaN(most) {
+		return most
+	}
+	for _, x := range v {
+		x /= most
+		s += x * x
+	}
+	return most * math.Sqrt(s)
 }

@@ -1,6 +1,7 @@
 package series
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // Names that say what a column is, without regard to case, in order of preference.
 var (
-	timeNames   = []string{"ds", "date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "hour", "period", "step", "index", "t"}
+	timeNames   = []string{"ds", "date", "datetime", "timestamp", "time", "month", "quarter", "year", "week", "day", "hour", "period", "step", "index", "t", "ts", "epoch"}
 	idNames     = []string{"unique_id", "item_id", "series_id", "series_name", "series", "id", "item", "sku", "store", "name"}
 	targetNames = []string{"y", "target", "value"}
 	indexNames  = []string{"", "unnamed: 0", "index", "rownames"} // row numbers that data frames write along
@@ -72,7 +73,30 @@ func (b *builder) findTime() error {
 			return b.at(row, "no time in column %q; fill it in or remove the row", b.time.Name)
 		}
 	}
+	if b.time.Kind == table.Int {
+		b.epoch()
+	}
 	return b.years()
+}
+
+// epoch turns a column of whole numbers that are seconds since 1970, or milli-, micro- or nanoseconds, into dates: all of
+// them between 1990 and 2100. Counted steps do not begin at a thousand million.
+func (b *builder) epoch() {
+	const from, to = 631152000, 4102444800
+	lo, hi := slices.Min(b.time.Ints), slices.Max(b.time.Ints)
+	for i, unit := range []string{"seconds", "milliseconds", "microseconds", "nanoseconds"} {
+		scale := int64(math.Pow10(3 * i))
+		if lo/scale < from || hi/scale >= to {
+			continue
+		}
+		c := table.Column{Name: b.time.Name, Kind: table.Time, Times: make([]time.Time, len(b.time.Ints))}
+		for row, v := range b.time.Ints {
+			c.Times[row] = time.Unix(v/scale, v%scale*(1e9/scale)).UTC()
+		}
+		b.note("read as %s since 1970", unit)
+		b.o.TimeCol, b.time = b.time.Name, &c // see years
+		return
+	}
 }
 
 // years turns a column named year, or of whole numbers 1000 to 2999 with that meaning, into dates.
@@ -227,13 +251,29 @@ func (b *builder) findTargets() error {
 		}
 	}
 	if len(b.targets) == 0 {
-		return b.errorf("no column of numbers to forecast; there are %s: give --target", b.columns())
+		return b.noNumbers()
 	}
 	if len(names) > 8 {
 		names = append(names[:8:8], "…")
 	}
 	b.note("%d target column(s): %s", len(b.targets), strings.Join(names, ", "))
 	return b.empty(b.targets)
+}
+
+// noNumbers says why there is nothing to forecast: mostly a currency, a percent sign or marks between thousands.
+func (b *builder) noNumbers() error {
+	for i := range b.t.Columns {
+		c := &b.t.Columns[i]
+		if c.Kind != table.String || b.used(c) {
+			continue
+		}
+		for row := range c.Len() {
+			if !c.IsMissing(row) && strings.ContainsAny(c.Strings[row], "0123456789") {
+				return b.at(row, "no column of numbers to forecast; column %q holds texts such as %q: write plain numbers, or give --target", c.Name, clipText(c.Strings[row]))
+			}
+		}
+	}
+	return b.errorf("no column of numbers to forecast; there are %s: give --target", b.columns())
 }
 
 // empty names the columns that hold nothing.

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"fmt"
+	"unicode/utf8"
 )
 
 const wanted = "give CSV, TSV, JSONL or Parquet"
@@ -80,14 +81,25 @@ func hasControl(b []byte) bool {
 	return bytes.ContainsFunc(b, func(r rune) bool { return r < '\t' || r > '\r' && r < ' ' })
 }
 
-// refuseBinary reports a NUL byte, which no text holds.
+// refuseBinary reports a NUL byte, which no text holds, and bytes that are not UTF-8.
 func refuseBinary(name string, text []byte) error {
-	i := bytes.IndexByte(text, 0)
-	if i < 0 {
+	lineOf := func(i int) int { return bytes.Count(text[:i], []byte("\n")) + 1 }
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		return &Error{Name: name, Line: lineOf(i), Msg: "this is a binary file (it holds a NUL byte), not a table; " + wanted}
+	}
+	if utf8.Valid(text) {
 		return nil
 	}
-	line := bytes.Count(text[:i], []byte("\n")) + 1
-	return &Error{Name: name, Line: line, Msg: "this is a binary file (it holds a NUL byte), not a table; " + wanted}
+	at := 0
+	for {
+		r, n := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && n <= 1 {
+			break
+		}
+		at += n
+	}
+	return &Error{Name: name, Line: lineOf(at), Msg: fmt.Sprintf("the text is not UTF-8 (byte %#02x); save it as UTF-8, or convert it: iconv -f CP949 -t UTF-8 "+
+		"for Korean, CP1252 for western Windows", text[at])}
 }
 
 // looksLikeJSON tells JSON objects, or an array of them, from CSV.

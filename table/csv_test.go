@@ -47,6 +47,8 @@ func TestReadCSV(t *testing.T) {
 		{"semicolons and decimal comma", "a;b\n1,5;x\n2,25;y\n", Options{}, "a:float 1.5 2.25 | b:string x y"},
 		{"semicolons and points", "a;b\n1.5;x\n2;y\n", Options{}, "a:float 1.5 2 | b:string x y"},
 		{"thousands are no decimals", "a\tb\n1,234\tx\n5,678\ty\n", Options{}, "a:string 1,234 5,678 | b:string x y"},
+		{"missing as spreadsheets and data frames write it", "a,b\nn/a,#N/A\n1,2\n<NA>,--\n", Options{}, "a:int · 1 · | b:int · 2 ·"},
+		{"dates with the names of their parts", "날짜,y\n2023년 1월 5일,1\n2023년 12월 31일,2\n", Options{}, "날짜:time 2023년 1월 5일 2023년 12월 31일 | y:int 1 2"},
 		{"tabs", "a\tb\n1\tx,y\n", Options{}, "a:int 1 | b:string x,y"},
 		{"bars", "a|b\n1|2\n", Options{}, "a:int 1 | b:int 2"},
 		{"separator given", "a:b\n1:2\n", Options{Separator: ':'}, "a:int 1 | b:int 2"},
@@ -144,7 +146,7 @@ func TestLines(t *testing.T) {
 }
 
 func TestConvert(t *testing.T) {
-	tb, err := Read(strings.NewReader("year,x,s\n1949,1.5,7\n\n1950,2,n/a\n1951,,abc\n"), "x.csv", Options{})
+	tb, err := Read(strings.NewReader("year,x,s\n1949,1.5,7\n\n1950,2,closed\n1951,,abc\n"), "x.csv", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,16 +157,16 @@ func TestConvert(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `table: x.csv:5: column "s": "abc" is not a number; fix the cell or give --missing abc`
-	if err := tb.Convert("s", Float, Options{Missing: []string{"n/a"}}); err == nil || err.Error() != want {
+	if err := tb.Convert("s", Float, Options{Missing: []string{"closed"}}); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	if err := tb.Convert("z", Float, Options{}); err == nil || err.Error() != `table: x.csv: no column "z"; there are year, x, s` {
 		t.Errorf("got %v", err)
 	}
-	if s := show(tb); s != "year:time 1949 1950 1951 | x:string 1.5 2 · | s:string 7 n/a abc" {
+	if s := show(tb); s != "year:time 1949 1950 1951 | x:string 1.5 2 · | s:string 7 closed abc" {
 		t.Error(s)
 	}
-	if err := tb.Convert("s", Float, Options{Missing: []string{"n/a", "abc"}}); err != nil || show(tb) != "year:time 1949 1950 1951 | x:string 1.5 2 · | s:float 7 · ·" {
+	if err := tb.Convert("s", Float, Options{Missing: []string{"closed", "abc"}}); err != nil || show(tb) != "year:time 1949 1950 1951 | x:string 1.5 2 · | s:float 7 · ·" {
 		t.Error(err, show(tb))
 	}
 }
@@ -213,6 +215,8 @@ func TestBadInput(t *testing.T) {
 		{"PDF", "x.pdf", "%PDF-1.7\n", Options{}, `table: x.pdf: this is a PDF document, not a table; give CSV, TSV, JSONL or Parquet`},
 		{"Excel", "x.xlsx", "PK\x03\x04\x14\x00", Options{}, `table: x.xlsx: this is a zip archive (.xlsx and .npz are too), not a table; give CSV, TSV, JSONL or Parquet`},
 		{"binary", "x.bin", "abc\n\x01\x00\x02", Options{}, `table: x.bin:2: this is a binary file (it holds a NUL byte), not a table; give CSV, TSV, JSONL or Parquet`},
+		{"Korean in CP949", "x.csv", "\xb3\xaf\xc2\xa5,y\n2023-01-01,1\n", Options{}, `table: x.csv:1: the text is not UTF-8 (byte 0xb3); save it as UTF-8, or convert it: iconv -f CP949 -t UTF-8 for Korean, CP1252 for western Windows`},
+		{"Latin-1 further down", "x.csv", "name,y\nfür,1\ngr\xfc\xdfe,2\n", Options{}, `table: x.csv:3: the text is not UTF-8 (byte 0xfc); save it as UTF-8, or convert it: iconv -f CP949 -t UTF-8 for Korean, CP1252 for western Windows`},
 		{"LFS pointer", "x.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Options{}, `table: x.csv: this is a Git LFS pointer, not a table; run git lfs pull`},
 		{"odd UTF-16", "x.csv", "\xff\xfea\x00b", Options{}, `table: x.csv: UTF-16 text of an odd number of bytes; the file is cut off or damaged`},
 		{"too many bytes", "x.csv", "a\n1\n2\n3\n", Options{MaxBytes: 5}, `table: x.csv: more than 5 bytes of content; raise MaxBytes or split the file`},

@@ -40,7 +40,7 @@ const (
 
 // DefaultMissing lists the cell texts that mean "no value" where Options.Missing is nil.
 func DefaultMissing() []string {
-	return []string{"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-", "?"}
+	return []string{"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "-", "--", "?"}
 }
 
 // Limits that hold where the options name none.
@@ -88,7 +88,7 @@ type Options struct {
 	TimeLayout string
 
 	// Location gives the zone of times that name none, and the zone in which the others are shown. Default (nil):
-	// times without a zone are UTC, the others keep their offset.
+	// times without a zone are UTC, the others keep their offset, and instants of a Parquet file the zone pandas noted.
 	Location *time.Location
 
 	// Flatten makes nested JSON objects columns with dotted names (meta.unit). Default: they are an error.

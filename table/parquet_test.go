@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // for a machine without time zones
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
@@ -390,4 +391,53 @@ func FuzzParquet(f *testing.F) {
 		}
 		checkReadsBack(t, tb)
 	})
+}
+
+// pandas notes the zone of its times beside the instants; in it midnights across daylight saving are midnights.
+func TestParquetZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		When time.Time `parquet:"when,timestamp(nanosecond)"`
+		Odd  time.Time `parquet:"odd,timestamp(nanosecond)"`
+	}
+	rows := make([]row, 3)
+	for i := range rows {
+		rows[i].When = time.Date(2024, 3, 30+i, 0, 0, 0, 0, berlin)
+		rows[i].Odd = rows[i].When
+	}
+	for note, zone := range map[string]string{
+		`{"columns": [{"name": "w", "field_name": "when", "metadata": {"timezone": "Europe/Berlin"}}, {"field_name": "odd", "metadata": {"timezone": "../x"}}]}`: "Europe/Berlin",
+		`{"columns": [{"name": "when", "metadata": null}]}`: "UTC",
+		`{"columns": 7}`: "UTC",
+		`no JSON`:        "UTC",
+	} {
+		var b bytes.Buffer
+		w := parquet.NewGenericWriter[row](&b, parquet.KeyValueMetadata("pandas", note))
+		if _, err := w.Write(rows); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		tab, err := Read(bytes.NewReader(b.Bytes()), "x.parquet", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range tab.Columns[0].Times {
+			if !got.Equal(rows[i].When) || got.Location().String() != zone {
+				t.Errorf("%s: %v, want %v in %s", note, got, rows[i].When, zone)
+			}
+		}
+		if got := tab.Columns[1].Times[0].Location().String(); got != "UTC" {
+			t.Errorf("a zone that is none: %s", got)
+		}
+		at := time.FixedZone("", 3600)
+		tab, err = Read(bytes.NewReader(b.Bytes()), "x.parquet", Options{Location: at})
+		if err != nil || tab.Columns[0].Times[0].Location() != at {
+			t.Errorf("the option does not hold: %v, %v", tab.Columns[0].Times[0], err)
+		}
+	}
 }

@@ -50,13 +50,13 @@ func readParquet(name string, r io.ReaderAt, size int64, o *Options) (*Table, er
 	if err != nil {
 		return nil, &Error{Name: name, Msg: err.Error(), Err: err}
 	}
-	layouts := layoutsOf(meta)
+	layouts, zones := layoutsOf(meta), zonesOf(meta)
 	t := &Table{Name: name}
 	budget := o.MaxBytes
 	unpacker := new(unpacker)
 	defer unpacker.close()
 	for _, i := range picked {
-		col := &parquetColumn{leaf: leaves[i], o: o, rows: rows}
+		col := &parquetColumn{leaf: leaves[i], o: o, rows: rows, zone: zones[leaves[i].name]}
 		if err := col.read(meta, r, size, unpacker, &budget); err != nil {
 			return nil, &Error{Name: name, Column: leaves[i].name, Msg: err.Error(), Err: err}
 		}
@@ -143,6 +143,7 @@ func rowsOf(meta *format.FileMetaData, columns int, o *Options) (int, error) {
 type parquetColumn struct {
 	leaf
 	o    *Options
+	zone *time.Location // in which a column of instants is shown; nil: UTC
 	rows int
 	out  Column
 	add  func(v *values, i int) error // adds stored value i

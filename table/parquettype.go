@@ -218,9 +218,13 @@ func (c *parquetColumn) timestamp(p physical, unit int64, instant bool) error {
 	order := map[int64]dateOrder{1e3: orderUnixMilli, 1e6: orderUnixMicro, 1e9: orderUnixNano}[unit]
 	c.out.Kind = Time
 	loc := c.o.Location
+	shown := loc
+	if shown == nil {
+		shown = c.zone
+	}
 	c.add = func(v *values, i int) error {
 		if instant {
-			return c.pushTime(unixParts(v.ints[i], order, loc))
+			return c.pushTime(unixParts(v.ints[i], order, shown))
 		}
 		t, ok := unixParts(v.ints[i], order, nil)
 		return c.pushTime(inZone(t, loc), ok)

@@ -3,6 +3,7 @@ package table
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,38 @@ func layoutsOf(meta *format.FileMetaData) map[string]string {
 	for i := range meta.KeyValueMetadata {
 		if name, ok := strings.CutPrefix(meta.KeyValueMetadata[i].Key, layoutKey); ok {
 			m[name] = meta.KeyValueMetadata[i].Value
+		}
+	}
+	return m
+}
+
+// zonesOf are the time zones of columns of instants, as pandas notes them: Parquet itself has no place for one. A name that
+// this machine does not know is left out, and the column stays in UTC.
+func zonesOf(meta *format.FileMetaData) map[string]*time.Location {
+	m := map[string]*time.Location{}
+	for i := range meta.KeyValueMetadata {
+		if meta.KeyValueMetadata[i].Key != "pandas" {
+			continue
+		}
+		var notes struct {
+			Columns []struct {
+				Field    string `json:"field_name"`
+				Metadata struct {
+					Zone string `json:"timezone"`
+				} `json:"metadata"`
+			} `json:"columns"`
+		}
+		// Notes of another form are no reason to refuse the data.
+		if json.Unmarshal([]byte(meta.KeyValueMetadata[i].Value), &notes) != nil {
+			continue
+		}
+		for _, c := range notes.Columns {
+			if c.Metadata.Zone == "" || c.Metadata.Zone == "Local" { // this machine's zone says nothing about the file
+				continue
+			}
+			if loc, err := time.LoadLocation(c.Metadata.Zone); err == nil {
+				m[c.Field] = loc
+			}
 		}
 	}
 	return m

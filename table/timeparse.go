@@ -26,7 +26,7 @@ func detectTime(b []byte, wish dateOrder, loc *time.Location) (time.Time, timeFo
 	var p timeParts
 	rest, ok := detectDate(b, wish, &f, &p)
 	if !ok {
-		return time.Time{}, f, false
+		return detectNamed(b, loc)
 	}
 	if len(rest) > 0 {
 		if rest, ok = detectClock(rest, &f, &p); !ok {
@@ -38,6 +38,25 @@ func detectTime(b []byte, wish dateOrder, loc *time.Location) (time.Time, timeFo
 	}
 	t, ok := p.time(f.zone, loc)
 	return t, f, ok
+}
+
+// namedForms are dates whose parts are named after them, as Korean, Japanese and Chinese write them, and the Korean form
+// with blanks after the stops. Go's own parser reads them: one or two digits, whichever there are.
+var namedForms = []string{
+	"2006년 1월 2일", "2006년1월2일", "2006년 1월", "2006년1월", "2006年1月2日", "2006年1月", "2006. 1. 2.", "2006. 1. 2", "2006. 1.",
+}
+
+func detectNamed(b []byte, loc *time.Location) (time.Time, timeForm, bool) {
+	if _, ok := number4(b); !ok || len(b) < 7 || b[4] < 0x80 && (b[4] != '.' || b[5] != ' ') {
+		return time.Time{}, timeForm{}, false
+	}
+	for _, layout := range namedForms {
+		f := timeForm{order: orderCustom, custom: layout}
+		if t, _, ok := f.parse(b, loc); ok {
+			return t, f, true
+		}
+	}
+	return time.Time{}, timeForm{}, false
 }
 
 // parseTime reads a time of form f as widened by joinForms; see timeColumn for how a column finds its form.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,6 @@ import (
 
 	"github.com/hanji-ml/hanji/forecast"
 	"github.com/hanji-ml/hanji/forecast/embedded"
-	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/internal/progress"
 	"github.com/hanji-ml/hanji/model/all"
 	"github.com/hanji-ml/hanji/plot"
@@ -33,10 +33,11 @@ type forecastFlags struct {
 	table table.Options
 	read  series.Options
 
-	freq, layout, model   string
-	set                   []string
-	backtest, asJSON      bool
-	out, plot, plotSeries string
+	freq, layout, model string
+	set                 []string
+	backtest, asJSON    bool
+	out, plot           string
+	plotSeries          []string
 }
 
 func newForecastCmd(g *globals) *cobra.Command {
@@ -63,7 +64,7 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.StringVar(&o.read.TimeCol, "time-col", "", "column of time stamps (default found)")
 	f.StringVar(&o.read.IDCol, "id-col", "", "column that names the series of a long table (default found)")
 	f.StringSliceVar(&o.read.Targets, "target", nil, "columns to forecast (default y, target or value, else every numeric one)")
-	f.StringSliceVar(&o.read.PastCovariates, "past-covariates", nil, "columns known up to the last observation")
+	f.StringSliceVar(&o.read.PastCovariates, "past-covariates", nil, "columns known up to the last observation, for checkpoints that mix channels")
 	f.StringSliceVar(&o.read.FutureCovariates, "future-covariates", nil, "columns known ahead: rows after the last target value hold their future")
 	f.StringVar(&o.layout, "layout", "", "long (a row for each series and time) or wide (a column for each series) (default found)")
 	f.StringVar(&o.table.TimeLayout, "time-format", "", "form of the times: %d/%m/%Y, 02.01.2006, unix, 2006Q1, … (default found)")
@@ -80,8 +81,8 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	f.IntVar(&o.job.Backtest.Windows, "windows", 0, "origins of the backtest (default 3)")
 	f.IntVar(&o.job.Backtest.Step, "step", 0, "steps between the origins of --backtest (default the horizon)")
 	f.StringVarP(&o.out, "out", "o", "", "file to write: .csv, .tsv, .json, .jsonl or .parquet, .gz and .zst too (default CSV on standard output)")
-	f.StringVar(&o.plot, "plot", "", "picture of one series: term, or a file .png or .svg")
-	f.StringVar(&o.plotSeries, "plot-series", "", "id of the series to draw (default the first)")
+	f.StringVar(&o.plot, "plot", "", "picture: term, or a file .png or .svg")
+	f.StringArrayVar(&o.plotSeries, "plot-series", nil, "`id` of a series to draw, repeatable (default the first 12, on a terminal 4)")
 	f.BoolVar(&o.asJSON, "json", false, "one JSON object on standard output, with models and reasons")
 	for _, name := range []string{"quantiles", "level"} {
 		f.Lookup(name).DefValue = "" // pflag would print []
@@ -123,7 +124,7 @@ func (o *forecastFlags) run(cmd *cobra.Command, g *globals, file string) error {
 	for _, line := range append([]string{describePanel(p)}, explain(r)...) {
 		say("%s", line)
 	}
-	return o.write(cmd, p, r)
+	return o.write(cmd, say, p, r)
 }
 
 // useEmbedded hands the built-in network to the job: as the model where it is asked for by name, else as one that auto
@@ -196,6 +197,13 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 	}
 	if o.out != "" && o.out != "-" && !endings.MatchString(o.out) {
 		return usagef("-o %s: give a name that ends in .csv, .tsv, .json, .jsonl or .parquet, with .gz or .zst to compress", o.out)
+	}
+	for _, f := range []struct{ flag, file string }{{"-o", o.out}, {"--plot", o.plot}} {
+		if dir := filepath.Dir(f.file); f.file != "" && dir != "." {
+			if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+				return usagef("%s %s: there is no folder %s; make it first", f.flag, f.file, dir)
+			}
+		}
 	}
 	if o.out != "" && o.asJSON {
 		return usagef("--json writes to standard output; give -o FILE.json or --json")
@@ -338,18 +346,25 @@ func describePanel(p *series.Panel) string {
 		shortest, longest = min(shortest, len(p.Series[i].Y)), max(longest, len(p.Series[i].Y))
 		freq = p.Series[i].Freq.String()
 	}
-	steps := fmt.Sprint(longest)
+	steps := stepsText(longest)
 	if shortest != longest {
-		steps = fmt.Sprintf("%d to %d", shortest, longest)
+		steps = fmt.Sprintf("%d to %d steps", shortest, longest)
 	}
 	if freq == "" {
 		freq = "without dates"
 	}
-	line := fmt.Sprintf("%s: %d series of %s steps, %s", p.Name, len(p.Series), steps, freq)
+	line := fmt.Sprintf("%s: %d series of %s, %s", p.Name, len(p.Series), steps, freq)
 	if len(p.Notes) > 0 {
 		line += " (" + strings.Join(p.Notes, "; ") + ")"
 	}
 	return line
+}
+
+func stepsText(n int) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
 
 // explain says in a line or two what was chosen and why: in full for one series, as counts for many.
@@ -373,7 +388,7 @@ func explain(r *forecast.Result) []string {
 	}
 	if len(r.Series) == 1 {
 		s := &r.Series[0]
-		return append(lines, fmt.Sprintf("%d steps by %s: %s", len(s.Mean), s.Model, s.Why))
+		return append(lines, fmt.Sprintf("%s by %s: %s", stepsText(len(s.Mean)), s.Model, s.Why))
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return count[b] - count[a] })
 	parts := make([]string, len(names))
@@ -384,9 +399,9 @@ func explain(r *forecast.Result) []string {
 }
 
 // write puts out the picture first: a letter that a font lacks must not leave half of what was asked for.
-func (o *forecastFlags) write(cmd *cobra.Command, p *series.Panel, r *forecast.Result) error {
+func (o *forecastFlags) write(cmd *cobra.Command, say func(string, ...any), p *series.Panel, r *forecast.Result) error {
 	if o.plot != "" {
-		if err := o.draw(cmd.OutOrStdout(), p, r); err != nil {
+		if err := o.draw(cmd.OutOrStdout(), say, p, r); err != nil {
 			return err
 		}
 	}
@@ -410,47 +425,6 @@ func (o *forecastFlags) writeScores(w io.Writer, r *forecast.BacktestResult) err
 	}
 	_, err := io.WriteString(w, r.Text())
 	return err
-}
-
-// draw shows one series: the end of its history, mean and the central intervals.
-func (o *forecastFlags) draw(w io.Writer, p *series.Panel, r *forecast.Result) error {
-	at := 0
-	if o.plotSeries != "" {
-		if at = slices.IndexFunc(r.Series, func(s forecast.SeriesResult) bool { return s.ID == o.plotSeries }); at < 0 {
-			return fmt.Errorf("--plot-series: no series %q", o.plotSeries)
-		}
-	}
-	s, past := &r.Series[at], &p.Series[at]
-	title := s.ID
-	if title == "" {
-		title = p.Name
-	}
-	pic := plot.Forecast{Title: title, Subtitle: fmt.Sprintf("%d steps by %s", len(s.Mean), s.Model),
-		History: plot.Series{Value: past.Y}, Mean: plot.Series{Time: s.Time, Value: s.Mean}}
-	if s.Time != nil {
-		back := len(past.Y)
-		pic.History.Time = past.Times(0, back)
-		if o.job.Freq != (series.Freq{}) {
-			for i := range pic.History.Time {
-				pic.History.Time[i] = o.job.Freq.Next(past.Start, i)
-			}
-		}
-	}
-	for i, q := range r.Quantiles {
-		for k, up := range r.Quantiles {
-			if q < 0.5 && math.Abs(q+up-1) < 1e-9 {
-				pic.Bands = append(pic.Bands, plot.Band{Level: up - q, Low: s.Quantiles[i], High: s.Quantiles[k]})
-			}
-		}
-	}
-	if o.plot == "term" {
-		return pic.Text(w, plot.Terminal{})
-	}
-	format, err := plot.FormatOf(o.plot)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(o.plot, func(w io.Writer) error { return pic.Draw(w, format, plot.Options{}) })
 }
 
 // forecastJSON is the result in the form of --json: rows of a series together, with model and reason.
