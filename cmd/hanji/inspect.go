@@ -27,7 +27,7 @@ func newInspectCmd(g *globals) *cobra.Command {
 		Use:   "inspect FILE|DIR",
 		Short: "Say what is in a checkpoint, an array, a table or a series file",
 		Long: `Recognises the file by its content: safetensors (one file, or a model's folder), PyTorch checkpoints
-(their pickle is read, never run), npy and npz, .tsf, and tables: CSV, TSV, JSON lines and Parquet, plain, .gz or .zst.`,
+(their pickle is read, never run), npy and npz, .tsf, CSV, TSV, JSON lines and Parquet, plain, .gz or .zst.`,
 		Example: `  hanji inspect model.safetensors
   hanji inspect checkpoint.pth --json
   hanji inspect ETTh1.csv`,
