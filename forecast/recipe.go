@@ -70,7 +70,7 @@ type RunOptions struct {
 // RunResult is what a recipe came to.
 type RunResult struct {
 	Stages []train.Result `json:"stages"`
-	Test   *Error         `json:"test,omitempty"`           // error on the test part, all windows; nil if it is too short for one
+	Test   *Error         `json:"test,omitempty"`           // error on the test part, all windows; nil if it is too short for one, and after pre-training alone
 	Drop   *Error         `json:"test_drop_last,omitempty"` // the same without the last windows that do not fill a batch of 128; nil if none does
 }
 
@@ -268,7 +268,7 @@ func (r Recipe) test(ctx context.Context, m model.Trainable, data *Matrix, res *
 	}
 	x := data.Standardise(split.Train)
 	w := &Windows{X: x, C: data.C, Context: spec.Context, Horizon: spec.Horizon, Part: split.Test}
-	if w.Len() < 1 {
+	if w.Len() < 1 || pretraining(m) {
 		return nil
 	}
 	all, err := Errors(ctx, m, w, w.Len())

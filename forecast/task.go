@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/hanji-ml/hanji/model"
@@ -36,13 +37,45 @@ func (t *Task) Loss(ctx *tensor.Ctx, epoch, step int) *tensor.Tensor {
 	return t.Model.Loss(ctx, model.Window{Past: past}, target, nil)
 }
 
-// Validate implements train.Task: the mean squared error over all validation windows.
+// Validate implements train.Task: the mean squared error over all validation windows; for a model in pre-training,
+// which forecasts nothing yet, its loss over them.
 func (t *Task) Validate(ctx context.Context) (float64, error) {
 	if t.Val == nil {
 		return math.NaN(), nil
 	}
+	if pretraining(t.Model) {
+		return t.validationLoss(ctx)
+	}
 	e, err := Errors(ctx, t.Model, t.Val, t.Val.Len())
 	return e.MSE, err
+}
+
+// pretraining reports whether what the model gives is no forecast but the answer to its pre-training task.
+func pretraining(m model.Forecaster) bool {
+	p, ok := m.(interface{ Pretraining() bool })
+	return ok && p.Pretraining()
+}
+
+// validationLoss is the mean loss over the validation windows in inference. What is hidden of a window is the same every
+// time, so that epochs can be compared.
+func (t *Task) validationLoss(ctx context.Context) (sum float64, err error) {
+	defer tensor.Recover(&err)
+	tctx := tensor.New(tensor.Options{Seed: t.Seed})
+	defer tctx.Close()
+	n := t.Val.Len()
+	for lo := 0; lo < n; lo += errorBatch {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		var index []int
+		for i := lo; i < min(lo+errorBatch, n); i++ {
+			index = append(index, i)
+		}
+		tctx.Next(uint64(lo))
+		past, target := t.Val.Batch(tctx, index)
+		sum += t.Model.Loss(tctx, model.Window{Past: past}, target, nil).Item() * float64(len(index)) / float64(n)
+	}
+	return sum, nil
 }
 
 // Error is a forecaster's error over windows, in the units of the windows.
@@ -58,8 +91,12 @@ type Error struct {
 const errorBatch = 64
 
 // Errors forecasts the first n windows and averages squared and absolute errors over windows, steps and channels in float64.
+// A model in pre-training is refused.
 func Errors(ctx context.Context, m model.Forecaster, w *Windows, n int) (e Error, err error) {
 	defer tensor.Recover(&err)
+	if pretraining(m) {
+		return e, fmt.Errorf("forecast: this %s is a pre-training model, which fills in what is hidden and forecasts nothing; fine-tune it first", m.Spec().Family)
+	}
 	se, ae := make([]float64, w.C), make([]float64, w.C)
 	tctx := tensor.New(tensor.Options{})
 	defer tctx.Close()

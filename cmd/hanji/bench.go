@@ -57,7 +57,7 @@ func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:       "bench NAME",
 		Short:     "Measure speed on fixed work",
-		Long:      "Prints one line a case: what was done, on how many threads, how fast. Other programs on the machine make it slower.\n\n" + names,
+		Long:      "Prints a line for each case: what was done, on how many threads, how fast. Other programs on the machine make it slower.\n\n" + names,
 		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json",
 		Args:      takes(1, 1, "NAME"),
 		ValidArgs: valid,

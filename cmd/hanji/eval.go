@@ -76,8 +76,8 @@ lower for it. Quote which one you mean.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.model, "model", "", "checkpoint folder or file (required)")
-	f.StringVar(&o.data, "data", "", "table with one column a channel (required)")
-	f.StringVar(&o.protocol, "protocol", "ltsf", "split: ett-hour, ett-minute or ltsf (70/10/20 %)")
+	f.StringVar(&o.data, "data", "", "table with a column for each channel, all numbers and no gaps (required)")
+	f.StringVar(&o.protocol, "protocol", "ltsf", "how rows are split: ett-hour, ett-minute or ltsf (70/10/20 %)")
 	f.IntVar(&o.horizon, "horizon", 0, "steps ahead (default the model's)")
 	f.BoolVar(&o.dropLast, "drop-last", false, "leave out the last windows that do not fill a batch of 128")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the model's configuration, as stride=4 (repeatable)")

@@ -48,8 +48,8 @@ func newForecastCmd(g *globals) *cobra.Command {
 		Long: `Reads series from a table (CSV, TSV, JSON lines, Parquet; long or wide) or a .tsf file, finds times, series and
 frequency by itself, and writes the forecast as CSV: unique_id, ds, mean and a column q… for each quantile.
 
-Without --model each series gets what its own past speaks for: a combination of classical methods, or one of them where
-a backtest puts it clearly ahead. What was found and chosen is said on standard error.`,
+Without --model each series gets what its own past speaks for: a combination of classical methods, or one of them or the
+built-in network where a backtest puts that clearly ahead. What was found and chosen is reported on standard error.`,
 		Example: `  hanji forecast sales.csv
   hanji forecast sales.parquet --horizon 12 --nonneg -o forecast.parquet --plot forecast.png
   hanji forecast ETTh1.csv --target OT --model ttm/r2-512-96 --plot term
@@ -59,19 +59,19 @@ a backtest puts it clearly ahead. What was found and chosen is said on standard 
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.job.Horizon, "horizon", 0, "steps ahead (default the file's, else as far as --future-covariates reach, else two seasons, at most a third of the series)")
-	f.StringVar(&o.freq, "freq", "", "distance of the time stamps: h, D, W, MS, QE, 15min, … (default found)")
+	f.StringVar(&o.freq, "freq", "", "distance of the time stamps: h, D, W, MS, QE, 15min, … (default: found from the data)")
 	f.IntVar(&o.job.Season, "season", 0, "steps in a season (default the frequency's: 24 for h, 7 for D, 12 for MS)")
-	f.StringVar(&o.read.TimeCol, "time-col", "", "column of time stamps (default found)")
-	f.StringVar(&o.read.IDCol, "id-col", "", "column that names the series of a long table (default found)")
+	f.StringVar(&o.read.TimeCol, "time-col", "", "column of time stamps (default: found from the data)")
+	f.StringVar(&o.read.IDCol, "id-col", "", "column that names the series of a long table (default: found from the data)")
 	f.StringSliceVar(&o.read.Targets, "target", nil, "columns to forecast (default y, target or value, else every numeric one)")
 	f.StringSliceVar(&o.read.PastCovariates, "past-covariates", nil, "columns known up to the last observation, for checkpoints that mix channels")
 	f.StringSliceVar(&o.read.FutureCovariates, "future-covariates", nil, "columns known ahead: rows after the last target value hold their future")
-	f.StringVar(&o.layout, "layout", "", "long (a row for each series and time) or wide (a column for each series) (default found)")
-	f.StringVar(&o.table.TimeLayout, "time-format", "", "form of the times: %d/%m/%Y, 02.01.2006, unix, 2006Q1, … (default found)")
+	f.StringVar(&o.layout, "layout", "", "long (a row for each series and time) or wide (a column for each series) (default: found from the data)")
+	f.StringVar(&o.table.TimeLayout, "time-format", "", "form of the times: %d/%m/%Y, 02.01.2006, unix, 2006Q1, … (default: found from the data)")
 	f.BoolVar(&o.read.FillGaps, "fill-gaps", false, "add the steps that are missing between time stamps (default an error)")
 	f.StringSliceVar(&o.table.Missing, "missing", nil, "more texts that mean no value, beside empty, NA, NaN and their like")
 	f.StringVar(&o.job.Fill, "fill", "", "how missing values are filled: linear, forward, seasonal, zero or mean (default seasonal)")
-	f.StringVar(&o.model, "model", "", "one of "+strings.Join(forecast.Models(), ", ")+", or a checkpoint folder or file (default auto)")
+	f.StringVar(&o.model, "model", "", "one of "+strings.Join(append(forecast.Models(), "embedded"), ", ")+", or a checkpoint folder or file (default auto)")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the checkpoint's configuration, as stride=4 (repeatable)")
 	f.Float64SliceVar(&o.job.Quantiles, "quantiles", nil, "`list` of quantiles to give (default 0.1,0.5,0.9)")
 	f.Float64SliceVar(&o.job.Levels, "level", nil, "`list` of central intervals to give: 0.8 is the quantiles 0.1 and 0.9")
@@ -211,11 +211,12 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 	if err := o.useEmbedded(); err != nil {
 		return err
 	}
-	if slices.Contains(forecast.Models(), o.model) || o.model == "" {
+	named := slices.Contains(forecast.Models(), o.model) || o.model == ""
+	if named {
 		o.job.Model = o.model
-		if len(o.set) > 0 {
-			return usagef("--set changes the configuration of a checkpoint; give --model DIR or FILE")
-		}
+	}
+	if (named || o.model == "embedded") && len(o.set) > 0 {
+		return usagef("--set changes the configuration of a checkpoint; give --model DIR or FILE")
 	}
 	if err := o.job.Validate(); err != nil {
 		return &usageError{err}
@@ -224,7 +225,7 @@ func (o *forecastFlags) resolve(cmd *cobra.Command) error {
 		return nil
 	}
 	if _, err := os.Stat(o.model); errors.Is(err, os.ErrNotExist) {
-		return usagef("--model %s: no such file or folder, and no model of that name; there are %s", o.model, strings.Join(forecast.Models(), ", "))
+		return usagef("--model %s: no such file or folder, and no model of that name; there are %s", o.model, strings.Join(append(forecast.Models(), "embedded"), ", "))
 	}
 	set, err := parseSet(o.set)
 	if err != nil {

@@ -86,6 +86,9 @@ func (m *Model) Spec() model.Spec {
 	return s
 }
 
+// Pretraining reports whether the model reconstructs hidden patches and does not forecast.
+func (m *Model) Pretraining() bool { return m.Config.task() == Pretraining }
+
 // Output is all that a forward pass gives.
 type Output struct {
 	Loc, Scale *tensor.Tensor   // [B, 1, C]
