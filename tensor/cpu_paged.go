@@ -108,100 +108,107 @@ func pagedAttention[T kernel.Float](pool *sync.Pool, out, q *Tensor, layer int, 
 
 func (t *pagedTask[T]) units(lo, hi int) {
 	pool := buffersOf[T]()
-	n := spanRows * t.group
-	buf := pool.get(2*t.size*t.d + t.size + 2*n)
+	n, block := spanRows*t.group, t.block()
+	buf := pool.get(2*n*t.d + n*block + 2*block*t.d + 2*n)
 	defer pool.put(buf)
 	w := *buf
+	take := func(size int) (part []T) {
+		part, w = w[:size:size], w[size:]
+		return part
+	}
 	u := pagedUnit[T]{pagedTask: t}
-	u.k, w = w[:t.size*t.d], w[t.size*t.d:]
-	u.v, w = w[:t.size*t.d], w[t.size*t.d:]
-	u.s, w = w[:t.size], w[t.size:]
-	u.top, u.sum = w[:n], w[n:2*n]
+	u.qs, u.o, u.s, u.k, u.v = take(n*t.d), take(n*t.d), take(n*block), take(block*t.d), take(block*t.d)
+	u.top, u.sum = take(n), take(n)
 	for i := lo; i < hi; i++ {
 		u.pagedSpan, u.h = t.spans[i/t.heads], i%t.heads
 		u.run()
 	}
 }
 
-// pagedUnit is a unit with its working memory.
+// block is how many keys are worked on at once: whole pages, about 128.
+func (t *pagedTask[T]) block() int { return t.size * max(1, 128/t.size) }
+
+// pagedUnit is a unit with its working memory. Its queries are the N = rows·group of its span, row after row.
 type pagedUnit[T kernel.Float] struct {
 	*pagedTask[T]
 	pagedSpan
 	h        int // head of keys
-	k, v, s  []T // a page's keys and values, widened, and one query's scores
-	top, sum []T // of each row and query head: the largest score so far, and Σ e^(s − top)
+	qs, o    []T // [N, D]: queries times scale; what has been added up so far
+	s        []T // [N, block]: scores
+	k, v     []T // [block, D]
+	top, sum []T // of each query: the largest score so far, and Σ e^(s − top)
 }
 
-// run is the online softmax: with a new largest score all that has been added up is scaled down.
+// run is the online softmax, block by block of keys: with a new largest score all that has been added up is scaled down.
+// Blocks begin at multiples of their length, and what a row does not see weighs 0, so a row's sums do not depend on
+// the rows beside it.
 func (u *pagedUnit[T]) run() {
 	rows := u.p.Rows[u.lo:u.hi]
+	n := len(rows) * u.group
 	first, last := rows[0].First, rows[0].Pos
 	for i := range rows {
 		first, last = min(first, rows[i].First), max(last, rows[i].Pos)
 		for g := range u.group {
-			clear(u.o(i, g))
-			u.top[i*u.group+g], u.sum[i*u.group+g] = T(math.Inf(-1)), 0
+			at := i*u.group + g
+			kernel.MulS(u.qs[at*u.d:][:u.d], u.q[(u.lo+i)*u.row+(u.h*u.group+g)*u.head:][:u.d], u.scale)
+			u.top[at], u.sum[at] = T(math.Inf(-1)), 0
 		}
 	}
-	base, table := rows[0].Base, rows[0].Table
-	for j := (first - base) / u.size; j <= (last-base)/u.size; j++ {
-		at := base + j*u.size // the page's first position
-		k, v := u.load(u.p.Pages[table[j]], min(u.size, last+1-at))
+	clear(u.o[:n*u.d])
+	base, table, block := rows[0].Base, rows[0].Table, u.block()
+	for at := base + (first-base)/block*block; at <= last; at += block {
+		keys := min(block, last+1-at)
+		for j := 0; j < keys; j += u.size {
+			u.load(u.p.Pages[table[(at-base+j)/u.size]], j, min(u.size, keys-j))
+		}
+		kernel.Gemm(n, keys, u.d, kernel.RowMajor(u.qs, u.d), kernel.RowMajor(u.k, u.d).T(), u.s, block, kernel.Epilogue[T]{})
 		for i := range rows {
-			lo, hi := max(0, rows[i].First-at), min(u.size, rows[i].Pos+1-at)
+			lo, hi := max(0, rows[i].First-at), min(keys, rows[i].Pos+1-at)
 			for g := range u.group {
-				if lo < hi {
-					u.add(i, g, k[lo*u.d:hi*u.d], v[lo*u.d:hi*u.d], u.s[:hi-lo])
-				}
+				u.weigh(i*u.group+g, u.s[(i*u.group+g)*block:][:keys], lo, hi)
 			}
 		}
+		kernel.Gemm(n, u.d, keys, kernel.RowMajor(u.s, block), kernel.RowMajor(u.v, u.d), u.o, u.d, kernel.Epilogue[T]{Accumulate: true})
 	}
 	for i := range rows {
 		for g := range u.group {
-			o := u.o(i, g)
-			kernel.MulS(o, o, 1/u.sum[i*u.group+g])
+			at := i*u.group + g
+			out := u.out[((u.lo+i)*u.heads*u.group+u.h*u.group+g)*u.d:][:u.d]
+			kernel.MulS(out, u.o[at*u.d:][:u.d], 1/u.sum[at])
 		}
 	}
 }
 
-// o is the output of a row's query head.
-func (u *pagedUnit[T]) o(i, g int) []T {
-	return u.out[((u.lo+i)*u.heads*u.group+u.h*u.group+g)*u.d:][:u.d]
-}
-
-// load gives a page's first n keys and values of the unit's head, as T.
-func (u *pagedUnit[T]) load(page *Tensor, n int) (k, v []T) {
-	a, b := page.kvAt(u.layer, 0, u.h), page.kvAt(u.layer, 1, u.h)
-	n *= u.d
-	if page.dt != F16 {
-		x := data[T](page)
-		return x[a:][:n], x[b:][:n]
+// weigh turns a query's scores into weights e^(s − top); those outside lo…hi−1, which it does not see, into 0.
+func (u *pagedUnit[T]) weigh(at int, s []T, lo, hi int) {
+	if lo >= hi {
+		clear(s)
+		return
 	}
-	x := data[uint16](page)
-	k32, _ := any(u.k[:n]).([]float32)
-	v32, _ := any(u.v[:n]).([]float32)
-	kernel.F16ToF32(k32, x[a:][:n])
-	kernel.F16ToF32(v32, x[b:][:n])
-	return u.k[:n], u.v[:n]
-}
-
-// add takes keys and values k, v [len(s), D] into the softmax of row i, query head g.
-func (u *pagedUnit[T]) add(i, g int, k, v, s []T) {
-	q := u.q[(u.lo+i)*u.row+(u.h*u.group+g)*u.head:][:u.d]
-	for j := range s {
-		s[j] = kernel.Dot(q, k[j*u.d:][:u.d]) * u.scale
-	}
-	o, n := u.o(i, g), i*u.group+g
-	if m := kernel.MaxOf(s); m > u.top[n] || m != m {
-		shrink := T(math.Exp(float64(u.top[n] - m))) // 0 on the first page
-		u.top[n] = m
-		u.sum[n] *= shrink
+	clear(s[:lo])
+	clear(s[hi:])
+	s = s[lo:hi]
+	if m := kernel.MaxOf(s); m > u.top[at] || m != m {
+		shrink := T(math.Exp(float64(u.top[at] - m))) // 0 on the first block
+		u.top[at] = m
+		u.sum[at] *= shrink
+		o := u.o[at*u.d:][:u.d]
 		kernel.MulS(o, o, shrink)
 	}
-	kernel.AddS(s, s, -u.top[n])
+	kernel.AddS(s, s, -u.top[at])
 	kernel.Exp(s, s)
-	u.sum[n] += kernel.Sum(s)
-	for j, p := range s {
-		kernel.Axpy(o, p, v[j*u.d:][:u.d])
+	u.sum[at] += kernel.Sum(s)
+}
+
+// load copies a page's first n keys and values of the unit's head to place j of the block, as T.
+func (u *pagedUnit[T]) load(page *Tensor, j, n int) {
+	for which, dst := range [...][]T{u.k, u.v} {
+		dst, at := dst[j*u.d:][:n*u.d], page.kvAt(u.layer, which, u.h)
+		if page.dt == F16 {
+			f, _ := any(dst).([]float32)
+			kernel.F16ToF32(f, data[uint16](page)[at:][:len(f)])
+		} else {
+			copy(dst, data[T](page)[at:])
+		}
 	}
 }

@@ -30,7 +30,8 @@ type measurement struct {
 
 type benchOptions struct {
 	threads, batch, steps int
-	model                 string
+	depth                 int
+	model, name           string
 	asJSON                bool
 	w                     io.Writer
 }
@@ -43,6 +44,7 @@ var benches = []struct {
 	{"gemm", "C = A·B in float32: squares and transformer shapes, operands unpacked at entry", benchGemm},
 	{"ttm", "Tiny Time Mixer inference (--model r2-512-96): windows of 7 channels a second", benchTTM},
 	{"patchtst_train", "one PatchTST training step: forward, backward, Adam; batch 128 × 336 × 7 → 96", benchPatchTST},
+	{"llama", "a language model (--model): a prompt of 512 tokens, then 64 tokens one by one, tokens a second", benchLlama},
 	{"peak", "the roof: float32 multiply-add rate and read bandwidth", benchPeak},
 }
 
@@ -58,7 +60,7 @@ func newBenchCmd() *cobra.Command {
 		Use:       "bench NAME",
 		Short:     "Measure speed on fixed work",
 		Long:      "Prints a line for each case: what was done, on how many threads, how fast. Other programs on the machine make it slower.\n\n" + names,
-		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json",
+		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json\n  hanji bench llama --model tinyllama-1.1b-q4_k_m.gguf --threads 2",
 		Args:      takes(1, 1, "NAME"),
 		ValidArgs: valid,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +76,9 @@ func newBenchCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&o.batch, "batch", 64, "ttm: windows at once")
 	f.IntVar(&o.steps, "steps", 10, "patchtst_train: steps timed; the median counts")
-	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint")
+	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama: GGUF file or folder")
+	f.IntVar(&o.depth, "depth", 0, "llama: tokens in the cache before those that are generated")
+	f.StringVar(&o.name, "case", "", "llama: name of the case (default the file's)")
 	f.BoolVar(&o.asJSON, "json", false, "JSON lines")
 	return cmd
 }

@@ -1,0 +1,78 @@
+package all
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/llama"
+	"github.com/hanji-ml/hanji/model/mixtral"
+)
+
+// decoders are asked in this order.
+var decoders = []model.DecoderFamily{llama.Family, mixtral.Family}
+
+// OpenDecoder loads a language model: a GGUF file or any part of a split one, or a folder with config.json and
+// safetensors, or with one GGUF model. The family is recognised by what the file says, never by its name. set overrides
+// keys of config.json. Close the model where it is an io.Closer.
+func OpenDecoder(path string, set map[string]string) (model.Decoder, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	config := filepath.Join(path, "config.json")
+	if info.IsDir() {
+		if _, err := os.Stat(config); err != nil {
+			return openGGUF(path, set)
+		}
+	} else {
+		switch isGGUF, err := beginsGGUF(path); {
+		case err != nil:
+			return nil, fmt.Errorf("model: %w", err)
+		case isGGUF:
+			return openGGUF(path, set)
+		}
+		return nil, fmt.Errorf("model: %s is no GGUF file; of a safetensors model give the folder, with config.json", path)
+	}
+	c := model.Checkpoint{Path: path, FS: os.DirFS(path)}
+	b, err := os.ReadFile(config)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if err := json.Unmarshal(b, &c.Config); err != nil {
+		return nil, fmt.Errorf("model: %s: config.json: %w", path, err)
+	}
+	for _, f := range decoders {
+		if f.Match(c) {
+			return f.Load(c, set)
+		}
+	}
+	return nil, fmt.Errorf("model: %s: no family of language models for model_type %q", path, c.ModelType())
+}
+
+func openGGUF(path string, set map[string]string) (model.Decoder, error) {
+	if len(set) > 0 {
+		return nil, fmt.Errorf("model: %s: keys of a GGUF file cannot be overridden", path)
+	}
+	m, err := llama.LoadGGUF(path)
+	if err != nil {
+		return nil, err // an interface that holds a nil *Model would not be nil
+	}
+	return m, nil
+}
+
+func beginsGGUF(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := io.ReadFull(f, magic[:]); err != nil {
+		return false, nil // too short for any model
+	}
+	return string(magic[:]) == "GGUF", nil
+}
