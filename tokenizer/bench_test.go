@@ -15,7 +15,12 @@ func BenchmarkEncode(b *testing.B) {
 		"english": shared + "/data/ir/cranfield/cran.all.1400",
 		"korean":  shared + "/data/ir/KorQuAD_v1.0_dev.json",
 	}
+	gpt2, err := tokenizer.ReadTiktoken(read(b, shared+"/data/speech/gpt2.tiktoken"), tokenizer.TiktokenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
 	toks := map[string]*tokenizer.Tokenizer{
+		"gpt2":        gpt2,
 		"llama2-spm":  openSP(b, tokenizer.SentencePieceOptions{}, shared, "data", "llama", "tokenizer.model"),
 		"llama2-json": publishedLlama(b),
 		"wordpiece":   openBERT(b, "wordpiece-uncased"),

@@ -113,23 +113,56 @@ func (sp *sentencePiece) next(s string) (to string, n int) {
 // decode is SentencePieceProcessor::Decode.
 func (sp *sentencePiece) decode(t *Tokenizer, ids []int32) string {
 	var w strings.Builder
-	var run []byte
-	begin, consumed := true, false // the dummy prefix may still be to come; it has come
+	d := spDecoding{begin: true}
 	for _, id := range ids {
-		if int(id) < len(sp.kind) && sp.kind[id] == spByte {
-			b, _ := byteToken(t.tokens[id])
-			run = append(run, b)
-			continue
-		}
-		run = flushBytes(&w, run)
-		if consumed || w.Len() > 0 {
-			begin = false
-		}
-		var s string
-		s, consumed = sp.surface(t, id, begin)
-		w.WriteString(s)
+		w.WriteString(d.next(t, sp, id))
 	}
-	flushBytes(&w, run)
+	w.WriteString(d.flush(true))
+	return w.String()
+}
+
+// spDecoding is decoding under way.
+type spDecoding struct {
+	run      []byte // of byte tokens, not written yet
+	begin    bool   // the dummy prefix may still be to come
+	consumed bool   // it has come
+	wrote    bool   // something has been written
+}
+
+// next writes an id, and of byte tokens what cannot change any more.
+func (d *spDecoding) next(t *Tokenizer, sp *sentencePiece, id int32) string {
+	if int(id) < len(sp.kind) && sp.kind[id] == spByte {
+		b, _ := byteToken(t.tokens[id])
+		d.run = append(d.run, b)
+		return d.flush(false)
+	}
+	before := d.flush(true)
+	if d.consumed || d.wrote {
+		d.begin = false
+	}
+	var s string
+	s, d.consumed = sp.surface(t, id, d.begin)
+	d.wrote = d.wrote || s != ""
+	return before + s
+}
+
+// flush writes byte tokens: each byte that is not part of a rune becomes U+FFFD.
+func (d *spDecoding) flush(all bool) string {
+	n := len(d.run)
+	if n == 0 {
+		return ""
+	}
+	if !all {
+		n = cutBroken(d.run)
+	}
+	var w strings.Builder
+	for rest := d.run[:n]; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		w.WriteRune(r)
+		rest = rest[size:]
+	}
+	d.run = append(d.run[:0], d.run[n:]...)
+	d.wrote = d.wrote || n > 0
 	return w.String()
 }
 
@@ -152,14 +185,4 @@ func (sp *sentencePiece) surface(t *Tokenizer, id int32, begin bool) (s string, 
 		}
 	}
 	return strings.ReplaceAll(s, underscore, " "), consumed
-}
-
-// flushBytes writes byte tokens: each byte that is not part of a rune becomes U+FFFD.
-func flushBytes(w *strings.Builder, run []byte) []byte {
-	for len(run) > 0 {
-		r, size := utf8.DecodeRune(run)
-		w.WriteRune(r)
-		run = run[size:]
-	}
-	return run[:0]
 }

@@ -14,6 +14,8 @@ type Stream struct {
 	// Byte-level vocabularies: bytes not shown yet.
 	pending []byte
 
+	sp spDecoding // SentencePiece models
+
 	// Others: a window of ids, its text shown so far, and how many ids made that. Spaces
 	// depend on what stands before, so a token is decoded together with its neighbours.
 	ids    []int32
@@ -26,7 +28,9 @@ type Stream struct {
 const maxHeld = 64
 
 // NewStream begins a text.
-func (t *Tokenizer) NewStream(o DecodeOptions) *Stream { return &Stream{t: t, opts: o} }
+func (t *Tokenizer) NewStream(o DecodeOptions) *Stream {
+	return &Stream{t: t, opts: o, sp: spDecoding{begin: true}}
+}
 
 // Next takes the next id and gives the text that can be shown now, often none.
 // The texts of all steps and Flush's together are Decode's.
@@ -34,17 +38,23 @@ func (s *Stream) Next(id int32) string {
 	if !s.t.has(id) || s.t.special[id] && !s.opts.KeepSpecial {
 		return ""
 	}
-	if d, ok := s.t.dec.(*byteDecoder); ok {
+	switch d := s.t.dec.(type) {
+	case *byteDecoder:
 		s.pending = append(s.pending, d.bytes[id]...)
 		return s.bytes(false)
+	case *sentencePiece:
+		return s.sp.next(s.t, d, id)
 	}
 	return s.window(id)
 }
 
 // Flush gives what is left when no more ids come.
 func (s *Stream) Flush() string {
-	if _, ok := s.t.dec.(*byteDecoder); ok {
+	switch s.t.dec.(type) {
+	case *byteDecoder:
 		return s.bytes(true)
+	case *sentencePiece:
+		return s.sp.flush(true)
 	}
 	all := s.t.dec.decode(s.t, s.ids)
 	rest, _ := strings.CutPrefix(all, s.prefix)
@@ -57,14 +67,12 @@ func (s *Stream) Flush() string {
 func (s *Stream) bytes(all bool) string {
 	n := len(s.pending)
 	if !all {
-		r, size := utf8.DecodeLastRune(s.pending)
-		if r == utf8.RuneError {
+		if r, _ := utf8.DecodeLastRune(s.pending); r == utf8.RuneError {
 			if n < maxHeld {
 				return ""
 			}
 			n = cutBroken(s.pending)
 		}
-		_ = size
 	}
 	text := lossy(s.pending[:n])
 	s.pending = append(s.pending[:0], s.pending[n:]...)
