@@ -21,26 +21,25 @@ type AddedToken struct {
 }
 
 // addedTokens are looked for in two rounds: in the raw text, then in what normalisation left.
-type addedTokens struct {
-	list            []AddedToken
-	raw, normalized matcher
-}
+type addedTokens struct{ raw, normalized matcher }
 
-// newAddedTokens normalises the contents of those that are looked for after normalisation.
-func newAddedTokens(list []AddedToken, norm []normalizer) addedTokens {
-	a := addedTokens{list: list}
+// setAdded normalises the contents of those that are looked for after normalisation; that is
+// also how they are written.
+func (t *Tokenizer) setAdded(list []AddedToken) {
 	for _, tok := range list {
 		if !tok.Normalized {
-			a.raw.add(tok.Content, tok)
+			t.added.raw.add(tok.Content, tok)
 			continue
 		}
 		x := source(tok.Content, 0, false)
-		for _, n := range norm {
+		for _, n := range t.norm {
 			x = n.normalize(x)
 		}
-		a.normalized.add(x.s, tok)
+		t.added.normalized.add(x.s, tok)
+		if x.s != "" {
+			t.tokens[tok.ID] = x.s
+		}
 	}
-	return a
 }
 
 // matcher finds tokens in a text: leftmost first, the longest of those that begin together.

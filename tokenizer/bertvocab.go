@@ -41,7 +41,7 @@ func ReadBERT(data []byte, o BERTOptions) (*Tokenizer, error) {
 	if err := t.setVocabulary(ids, added); err != nil {
 		return nil, fmt.Errorf("vocab.txt: %w", err)
 	}
-	t.added = newAddedTokens(added, t.norm)
+	t.setAdded(added)
 	t.guessRoles()
 	cls, sep := templateItem{ids: []int32{t.roles.CLS}}, templateItem{ids: []int32{t.roles.Sep}}
 	t.post.single = []templateItem{cls, {seq: 1}, sep}

@@ -73,7 +73,7 @@ func (f *hfFile) tokenizer() (*Tokenizer, error) {
 	if err := t.setVocabulary(r.ids, f.AddedTokens); err != nil {
 		return nil, err
 	}
-	t.added = newAddedTokens(f.AddedTokens, t.norm)
+	t.setAdded(f.AddedTokens)
 	if len(t.pre) == 1 {
 		if s, ok := t.pre[0].(split); ok {
 			if c, ok := s.pattern.(cutting); ok && (s.behavior == isolated && !s.invert || s.behavior == removed && s.invert) {

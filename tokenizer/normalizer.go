@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,25 +33,60 @@ func (n unicodeForm) normalize(t text) text {
 		return text{s: n.form.String(t.s), first: t.first}
 	}
 	w := t.builder()
-	apart := n.decomposition()
 	for i := 0; i < len(t.s); {
 		size := n.form.NextBoundaryInString(t.s[i:], true)
-		seg := t.s[i : i+size]
-		// A rune of the result stands for the first of the runes it was made of.
-		var from []int
-		for j, r := range seg {
-			for range utf8.RuneCountInString(apart.String(string(r))) {
-				from = append(from, i+j)
-			}
-		}
-		k := 0
-		for _, r := range n.form.String(seg) {
-			w.rune(t, from[min(k, len(from)-1)], r)
-			k += utf8.RuneCountInString(apart.String(string(r)))
-		}
+		n.segment(w, t, i, i+size)
 		i += size
 	}
 	return w.text()
+}
+
+// segment normalises the bytes lo to hi, which nothing outside takes part in. A rune of the
+// result stands for the first rune that it is made of; the reference counts runes one by one
+// in their new order, so marks that change places stand for each other's.
+func (n unicodeForm) segment(w *builder, t text, lo, hi int) {
+	apart := n.decomposition()
+	type mark struct {
+		class uint8
+		fresh bool // the first of what its rune was made of
+	}
+	var marks []mark
+	var sources []int
+	for i, r := range t.s[lo:hi] {
+		sources = append(sources, lo+i)
+		for j, d := range apart.String(string(r)) {
+			marks = append(marks, mark{apart.PropertiesString(string(d)).CCC(), j == 0})
+		}
+	}
+	for from := 0; from < len(marks); { // canonical order: runs of marks by class
+		to := from + 1
+		for to < len(marks) && marks[to].class > 0 {
+			to++
+		}
+		run := marks[from:to]
+		if run[0].class == 0 {
+			run = run[1:]
+		}
+		slices.SortStableFunc(run, func(a, b mark) int { return int(a.class) - int(b.class) })
+		from = to
+	}
+	taken := 0
+	for _, r := range n.form.String(t.s[lo:hi]) {
+		k := min(utf8.RuneCountInString(apart.String(string(r))), len(marks))
+		fresh := 0
+		for _, m := range marks[:k] {
+			if m.fresh {
+				fresh++
+			}
+		}
+		marks = marks[k:]
+		at := taken
+		if fresh == 0 {
+			at--
+		}
+		w.rune(t, sources[max(0, min(at, len(sources)-1))], r)
+		taken += fresh
+	}
 }
 
 type lowercase struct{}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // postProcessor puts special tokens around one or two sequences.
@@ -30,33 +31,38 @@ func bare() postProcessor {
 // and Roberta; tokenizers/src/pre_tokenizers/byte_level.rs, process_offsets).
 type trim struct{ prefixSpace bool }
 
-func (p *postProcessor) trim(tokens []Token) {
+func (p *postProcessor) trim(text string, tokens []Token) {
 	for _, how := range p.trims {
 		for i := range tokens {
-			how.apply(&tokens[i], i == 0)
+			how.apply(text, &tokens[i], i == 0)
 		}
 	}
 }
 
-func (how trim) apply(tok *Token, first bool) {
+func (how trim) apply(text string, tok *Token, first bool) {
 	isSpace := func(r rune) bool { return r == 'Ġ' || unicode.IsSpace(r) }
 	lead := runesIn(tok.Text, strings.TrimLeftFunc(tok.Text, isSpace))
 	trail := runesIn(tok.Text, strings.TrimRightFunc(tok.Text, isSpace))
-	if lead == 1 && how.prefixSpace && (first || tok.Start == 0) {
+	if lead == 1 && how.prefixSpace && (first || tok.RuneStart == 0) {
 		lead = 0 // a space that may have been put there; more of them were not
 	}
-	tok.Start, tok.End = trimmed(tok.Start, tok.End, lead, trail)
-	tok.RuneStart, tok.RuneEnd = trimmed(tok.RuneStart, tok.RuneEnd, lead, trail)
-}
-
-func runesIn(s, rest string) int { return len([]rune(s)) - len([]rune(rest)) }
-
-func trimmed(start, end, lead, trail int) (int, int) {
-	start = min(start+lead, end)
+	start, end := min(tok.RuneStart+lead, tok.RuneEnd), tok.RuneEnd
 	if trail > 0 && end >= trail {
 		end = max(end-trail, start)
 	}
-	return start, end
+	// The spaces need not be in the text, so bytes are counted again: by whole runes.
+	for ; tok.RuneStart < start; tok.RuneStart++ {
+		_, size := utf8.DecodeRuneInString(text[tok.Start:])
+		tok.Start += size
+	}
+	for ; tok.RuneEnd > end; tok.RuneEnd-- {
+		_, size := utf8.DecodeLastRuneInString(text[:tok.End])
+		tok.End -= size
+	}
+}
+
+func runesIn(s, rest string) int {
+	return utf8.RuneCountInString(s) - utf8.RuneCountInString(rest)
 }
 
 // around fills a template.

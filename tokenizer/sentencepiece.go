@@ -113,7 +113,7 @@ func (m *spModel) tokenizer(o SentencePieceOptions) (*Tokenizer, error) {
 	if err := t.setVocabulary(ids, added); err != nil {
 		return nil, err
 	}
-	t.added = newAddedTokens(added, nil)
+	t.setAdded(added)
 	t.guessRoles()
 	t.roles.BOS, t.roles.EOS = sp.control(ids, m.bos), sp.control(ids, m.eos)
 	t.roles.Unknown = sp.unk

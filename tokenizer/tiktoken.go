@@ -159,7 +159,7 @@ func byRanks(format string, ranks map[string]int32, special map[string]int32, sp
 	if err := t.setVocabulary(spelled, added); err != nil {
 		return nil, err
 	}
-	t.added = newAddedTokens(added, nil)
+	t.setAdded(added)
 	t.dec = newByteDecoder(t.tokens)
 	t.guessRoles()
 	return t, nil

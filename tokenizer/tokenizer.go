@@ -116,7 +116,7 @@ func (t *Tokenizer) sequence(text string, o EncodeOptions) []Token {
 	defer t.states.Put(st)
 	t.encode(st, text)
 	runeOffsets(text, st.tokens)
-	t.post.trim(st.tokens)
+	t.post.trim(text, st.tokens)
 	return st.tokens
 }
 
@@ -304,8 +304,12 @@ func (t *Tokenizer) word(st *state, w text) {
 		return
 	}
 	st.pieces = t.model.pieces(st.pieces[:0], w.s, &st.scratch)
+	unigram, _ := t.model.(*unigram)
 	for _, p := range st.pieces {
 		tok := Token{ID: p.id, Text: t.tokens[p.id]}
+		if unigram != nil && p.id == unigram.unk {
+			tok.Text = w.s[p.lo:p.hi]
+		}
 		if p.lo < p.hi {
 			tok.Start, tok.End = int(w.at[p.lo].lo), int(w.at[p.hi-1].hi)
 		}

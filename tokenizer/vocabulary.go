@@ -172,7 +172,7 @@ func (v *Vocabulary) gpt2() (*Tokenizer, error) {
 	if err := t.setVocabulary(ids, added); err != nil {
 		return nil, err
 	}
-	t.added = newAddedTokens(added, nil)
+	t.setAdded(added)
 	t.dec = newByteDecoder(t.tokens)
 	t.guessRoles()
 	return t, nil
