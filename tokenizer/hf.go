@@ -148,7 +148,7 @@ func kind(raw json.RawMessage, v any) (string, error) {
 }
 
 // errNesting stops Sequences within Sequences; published files have one level.
-var errNesting = errors.New("Sequence within Sequence goes deeper than 8")
+var errNesting = errors.New("a Sequence within Sequence goes deeper than 8")
 
 const maxNesting = 8
 
@@ -200,7 +200,7 @@ func (r *hfReader) normalizerAt(raw json.RawMessage, depth int) error {
 	case "Replace":
 		pat, err := p.Pattern.compile()
 		if err != nil {
-			return fmt.Errorf("Replace: %w", err)
+			return fmt.Errorf("in Replace: %w", err)
 		}
 		add(replace{pat, p.Content})
 	case "Nmt":
@@ -208,7 +208,7 @@ func (r *hfReader) normalizerAt(raw json.RawMessage, depth int) error {
 	case "Precompiled":
 		m, err := readCharsMap(p.Charsmap)
 		if err != nil {
-			return fmt.Errorf("Precompiled: %w", err)
+			return fmt.Errorf("in Precompiled: %w", err)
 		}
 		if m != nil {
 			add(precompiled{m})
@@ -290,11 +290,11 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 	case "Split":
 		how, ok := behaviors[p.Behavior]
 		if !ok {
-			return fmt.Errorf("Split: behavior %s is unknown", clip(p.Behavior))
+			return fmt.Errorf("in Split: behavior %s is unknown", clip(p.Behavior))
 		}
 		pat, err := p.Pattern.compile()
 		if err != nil {
-			return fmt.Errorf("Split: %w", err)
+			return fmt.Errorf("in Split: %w", err)
 		}
 		add(split{pat, how, p.Invert})
 	case "Metaspace":
@@ -306,7 +306,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 			}
 		}
 		if p.Replacement == "" || scheme != "always" && scheme != "first" && scheme != "never" {
-			return fmt.Errorf("Metaspace: replacement %s, prepend_scheme %s: want a character, and always, first or never", clip(p.Replacement), clip(scheme))
+			return fmt.Errorf("in Metaspace: replacement %s, prepend_scheme %s: want a character, and always, first or never", clip(p.Replacement), clip(scheme))
 		}
 		add(metaspace{p.Replacement, scheme, isTrue(p.Split, true)})
 	case "Whitespace":
@@ -321,7 +321,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 			how, ok = isolated, true
 		}
 		if !ok {
-			return fmt.Errorf("Punctuation: behavior %s is unknown", clip(p.Behavior))
+			return fmt.Errorf("in Punctuation: behavior %s is unknown", clip(p.Behavior))
 		}
 		add(split{pattern: predicate(isPunctuation), behavior: how})
 	case "Digits":
@@ -332,7 +332,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 		add(split{pattern: predicate(isNumeric), behavior: how})
 	case "CharDelimiterSplit":
 		if p.Delimiter == "" {
-			return errors.New("CharDelimiterSplit: no delimiter")
+			return errors.New("in CharDelimiterSplit: no delimiter")
 		}
 		add(split{pattern: literal(p.Delimiter), behavior: removed})
 	default:

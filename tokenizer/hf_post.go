@@ -77,10 +77,10 @@ func (r *hfReader) postProcessorAt(raw json.RawMessage, depth int, templates *in
 			special[name] = s.IDs
 		}
 		if post.single, err = template(p.Single, special); err != nil {
-			return fmt.Errorf("TemplateProcessing: single: %w", err)
+			return fmt.Errorf("in TemplateProcessing: single: %w", err)
 		}
 		if post.pair, err = template(p.Pair, special); err != nil {
-			return fmt.Errorf("TemplateProcessing: pair: %w", err)
+			return fmt.Errorf("in TemplateProcessing: pair: %w", err)
 		}
 	default:
 		return fmt.Errorf("type %s is not supported", clip(name))
@@ -202,7 +202,7 @@ func (r *hfReader) steps(raw json.RawMessage, steps *chain, depth int) (names []
 		add(wordPieceStep(prefix, isTrue(p.Cleanup, true)))
 	case "Metaspace":
 		if p.Replacement == "" {
-			return nil, errors.New("Metaspace: no replacement")
+			return nil, errors.New("in Metaspace: no replacement")
 		}
 		add(metaspaceStep(p.Replacement, p.Scheme != "never" && (p.Scheme != "" || isTrue(p.PrefixSpace, true))))
 	case "BPEDecoder":
@@ -217,13 +217,13 @@ func (r *hfReader) steps(raw json.RawMessage, steps *chain, depth int) (names []
 		add(fuseStep)
 	case "Strip":
 		if p.Content == "" || p.Start < 0 || p.Stop < 0 || p.Start > maxLength || p.Stop > maxLength {
-			return nil, fmt.Errorf("Strip: content %s, start %d, stop %d", clip(p.Content), p.Start, p.Stop)
+			return nil, fmt.Errorf("in Strip: content %s, start %d, stop %d", clip(p.Content), p.Start, p.Stop)
 		}
 		add(stripStep(p.Content, p.Start, p.Stop))
 	case "Replace":
 		pat, err := p.Pattern.compile()
 		if err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("in Replace: %w", err)
 		}
 		add(replaceStep(pat, p.Content))
 	default:

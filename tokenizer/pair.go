@@ -112,12 +112,8 @@ func (tr *Truncation) apply(a, b []Token, pair bool, added int) ([]Token, []Toke
 		if !pair {
 			return tr.cut(a, len(a)-over), b, nil
 		}
-		short, long := min(len(a), len(b)), max(len(a), len(b))
-		if short > room {
-			long = short
-		} else {
-			long = max(short, room-short)
-		}
+		short := min(len(a), len(b))
+		long := max(short, room-short)
 		if short+long > room {
 			short = room / 2
 			long = short + room%2
