@@ -16,6 +16,7 @@ package chat
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ type Message struct {
 	Role    string // system, user, assistant, tool …
 	Content string
 	Parts   []Part         // text and images in place of Content
-	Extra   map[string]any // other keys that templates read: name, tool_calls …
+	Extra   map[string]any // other keys that templates read, name or tool_calls; see Options.Extra
 }
 
 // Part is a piece of a message that is not text alone.
@@ -36,9 +37,9 @@ type Part struct {
 }
 
 // UnmarshalJSON reads the form of OpenAI's and transformers' messages: content is text, null,
-// or a list of parts.
+// or a list of parts. Other keys go to Extra as json.RawMessage, so that their order is kept.
 func (msg *Message) UnmarshalJSON(b []byte) error {
-	var all map[string]any
+	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
 		return err
 	}
@@ -46,11 +47,9 @@ func (msg *Message) UnmarshalJSON(b []byte) error {
 	for k, v := range all {
 		switch k {
 		case "role":
-			role, ok := v.(string)
-			if !ok {
-				return fmt.Errorf("message: role is no text")
+			if err := json.Unmarshal(v, &msg.Role); err != nil {
+				return errors.New("message: role is no text")
 			}
-			msg.Role = role
 		case "content":
 			if err := msg.content(v); err != nil {
 				return err
@@ -65,24 +64,20 @@ func (msg *Message) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (msg *Message) content(v any) error {
-	switch v := v.(type) {
-	case nil:
-	case string:
-		msg.Content = v
-	case []any:
-		msg.Parts = []Part{}
-		for i, e := range v {
-			m, ok := e.(map[string]any)
-			kind, okType := m["type"].(string)
-			if !ok || !okType {
-				return fmt.Errorf("message: part %d has no type", i)
-			}
-			text, _ := m["text"].(string)
-			msg.Parts = append(msg.Parts, Part{kind, text})
+func (msg *Message) content(b json.RawMessage) error {
+	if json.Unmarshal(b, &msg.Content) == nil {
+		return nil
+	}
+	var parts []struct{ Type, Text string }
+	if err := json.Unmarshal(b, &parts); err != nil {
+		return errors.New("message: content is neither text nor a list of parts")
+	}
+	msg.Parts = []Part{}
+	for i, p := range parts {
+		if p.Type == "" {
+			return fmt.Errorf("message: part %d has no type", i)
 		}
-	default:
-		return fmt.Errorf("message: content is neither text nor a list of parts")
+		msg.Parts = append(msg.Parts, Part(p))
 	}
 	return nil
 }
@@ -92,8 +87,9 @@ type Options struct {
 	// AddGenerationPrompt ends the prompt where the assistant is to go on.
 	AddGenerationPrompt bool
 	BOS, EOS            string // bos_token, eos_token
-	// Extra are more variables, as encoding/json makes them: tools, documents, and whatever the
-	// checkpoint's template asks for.
+	// Extra are more variables: tools, documents, and whatever the checkpoint's template asks
+	// for. Values are what encoding/json makes, or json.RawMessage, which keeps the order of
+	// keys; a template that prints a tool shows it.
 	Extra map[string]any
 	// Now is the time that strftime_now tells; zero: the time of the call.
 	Now time.Time

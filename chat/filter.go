@@ -21,7 +21,7 @@ var filterTable = map[string]filterFunc{
 	},
 	"upper":      textFilter(strings.ToUpper),
 	"lower":      textFilter(strings.ToLower),
-	"title":      textFilter(titled),
+	"title":      textFilter(titleFilter),
 	"capitalize": textFilter(capitalized),
 	"string":     textFilter(func(s string) string { return s }),
 	"safe":       textFilter(func(s string) string { return s }),
@@ -117,6 +117,20 @@ func textFilter(f func(string) string) filterFunc {
 			return s, m.charge(len(s))
 		})
 	}
+}
+
+// titleFilter begins a word behind white space, a hyphen or an opening bracket; Python's
+// method also does behind an apostrophe.
+func titleFilter(s string) string {
+	begin := true
+	return strings.Map(func(r rune) rune {
+		was := begin
+		begin = unicode.IsSpace(r) || strings.ContainsRune("-({[<", r)
+		if was {
+			return unicode.ToUpper(r)
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 func indentFilter(m *machine, v any, p params) (any, error) {

@@ -1,7 +1,11 @@
 package chat
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 )
@@ -149,4 +153,63 @@ func (j *jsonWriter) text(s string) error {
 	}
 	j.w.WriteByte('"')
 	return j.m.charge(len(s))
+}
+
+// fromJSON reads a value with the order of its keys, which templates print.
+func fromJSON(b []byte) (any, error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	v, err := nextValue(dec, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON value")
+	}
+	return v, nil
+}
+
+func nextValue(dec *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("JSON is nested deeper than %d", maxDepth)
+	}
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch tok := tok.(type) {
+	case json.Number:
+		if n, err := tok.Int64(); err == nil {
+			return n, nil
+		}
+		return tok.Float64()
+	case json.Delim:
+		if tok == '[' {
+			list := []any{}
+			for dec.More() {
+				v, err := nextValue(dec, depth+1)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, v)
+			}
+			_, err := dec.Token()
+			return list, err
+		}
+		d := newDict()
+		for dec.More() {
+			k, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			v, err := nextValue(dec, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			d.set(k, v)
+		}
+		_, err := dec.Token()
+		return d, err
+	}
+	return tok, nil
 }

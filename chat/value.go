@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -48,14 +49,21 @@ func fromGo(v any, depth int) (any, error) {
 		return nil, fmt.Errorf("a value is nested deeper than %d", maxDepth)
 	}
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64:
+	case nil, bool, string, int64:
 		return v, nil
+	case float64: // a whole number of JSON is an integer
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v), nil
+		}
+		return v, nil
+	case json.RawMessage:
+		return fromJSON(v)
 	case int:
 		return int64(v), nil
 	case int32:
 		return int64(v), nil
 	case float32:
-		return float64(v), nil
+		return fromGo(float64(v), depth)
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
