@@ -1,7 +1,7 @@
 // Package chat turns a conversation into the prompt that a model was trained on.
 //
-//	t, err := chat.Parse(jinja)        // the checkpoint's own template, or
-//	t, err := chat.Builtin("vicuna")   // one that is known by name
+//	t, err := chat.OpenDir("model-folder") // the checkpoint's own template, or
+//	t, err := chat.Builtin("vicuna")       // one that is known by name
 //	p, err := t.Render(messages, chat.Options{AddGenerationPrompt: true, BOS: "<s>", EOS: "</s>"})
 //
 // Checkpoints carry their template as a Jinja program. It comes from outside, so it runs in an
@@ -15,6 +15,7 @@
 package chat
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,6 +126,8 @@ func (e *RaisedError) Error() string { return "chat template: " + e.Message }
 type Template struct {
 	body []node
 	vars map[string]any // the built-in's own settings
+
+	bos, eos string // where Options has none
 }
 
 // maxTemplate bounds a template's size: the longest published ones have some 30 kB.
@@ -164,7 +167,7 @@ func (t *Template) Render(messages []Message, o Options) (Prompt, error) {
 	}
 	m.global["messages"] = list
 	m.global["add_generation_prompt"] = o.AddGenerationPrompt
-	m.global["bos_token"], m.global["eos_token"] = o.BOS, o.EOS
+	m.global["bos_token"], m.global["eos_token"] = cmp.Or(o.BOS, t.bos), cmp.Or(o.EOS, t.eos)
 	m.global["tools"], m.global["documents"] = nil, nil
 	for name, f := range globals(o) {
 		m.global[name] = f

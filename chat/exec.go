@@ -8,9 +8,9 @@ import (
 // Limits of one rendering. A template of a checkpoint is a program from outside: one that
 // loops or grows ends with an error.
 const (
-	maxSteps  = 20_000_000 // nodes evaluated, characters handled
+	maxSteps  = 5_000_000 // nodes evaluated, and one for every 64 bytes handled
 	maxOutput = 64 << 20   // bytes of the prompt and of any text made on the way
-	maxBytes  = 1 << 30    // bytes of all texts and lists made
+	maxBytes  = 512 << 20  // bytes of all texts and lists made or gone through
 	maxRange  = 100_000    // numbers in a range: jinja2's sandbox (MAX_RANGE)
 )
 
@@ -30,9 +30,15 @@ type machine struct {
 }
 
 // frame holds the variables of a scope: the template, a turn of a loop, a macro.
+// It has few, so they are gone through.
 type frame struct {
-	vars map[string]any
+	vars []variable
 	up   *frame
+}
+
+type variable struct {
+	name  string
+	value any
 }
 
 func (m *machine) push(up *frame) (restore func()) {
@@ -42,16 +48,23 @@ func (m *machine) push(up *frame) (restore func()) {
 }
 
 func (m *machine) set(name string, v any) {
-	if m.frame.vars == nil {
-		m.frame.vars = map[string]any{}
+	m.steps += len(m.frame.vars) / 16
+	for i := range m.frame.vars {
+		if m.frame.vars[i].name == name {
+			m.frame.vars[i].value = v
+			return
+		}
 	}
-	m.frame.vars[name] = v
+	m.frame.vars = append(m.frame.vars, variable{name, v})
 }
 
 func (m *machine) lookup(name string) any {
 	for f := m.frame; f != nil; f = f.up {
-		if v, ok := f.vars[name]; ok {
-			return v
+		m.steps += len(f.vars) / 16
+		for i := range f.vars {
+			if f.vars[i].name == name {
+				return f.vars[i].value
+			}
 		}
 	}
 	if v, ok := m.global[name]; ok {
@@ -76,6 +89,7 @@ func (m *machine) charge(n int) error {
 	if m.bytes += n; m.bytes > maxBytes {
 		return fmt.Errorf("texts and lists of more than %d bytes in all", maxBytes)
 	}
+	m.steps += n / 64
 	return m.step()
 }
 

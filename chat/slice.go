@@ -42,7 +42,7 @@ func (m *machine) slice(v any, parts [3]*int64) (any, error) {
 	case undefined:
 		return nil, v.error()
 	case string:
-		if err := m.charge(4 * len(v)); err != nil {
+		if err := m.charge(16 * len(v)); err != nil {
 			return nil, err
 		}
 		runes := []rune(v)
