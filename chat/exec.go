@@ -9,9 +9,9 @@ import (
 // loops or grows ends with an error.
 const (
 	maxSteps  = 5_000_000 // nodes evaluated, and one for every 64 bytes handled
-	maxOutput = 64 << 20   // bytes of the prompt and of any text made on the way
-	maxBytes  = 512 << 20  // bytes of all texts and lists made or gone through
-	maxRange  = 100_000    // numbers in a range: jinja2's sandbox (MAX_RANGE)
+	maxOutput = 64 << 20  // bytes of the prompt and of any text made on the way
+	maxBytes  = 512 << 20 // bytes of all texts and lists made or gone through
+	maxRange  = 100_000   // numbers in a range: jinja2's sandbox (MAX_RANGE)
 )
 
 // machine is one rendering under way.

@@ -184,9 +184,12 @@ func readGPT2(vocab, merges []byte) (*Tokenizer, error) {
 			v.Merges = append(v.Merges, string(line))
 		}
 	}
-	no := false
-	v.AddBOS = &no
-	return New(v)
+	t, err := New(v)
+	if err != nil {
+		return nil, err
+	}
+	t.format = "vocab.json"
+	return t, nil
 }
 
 // isMark knows the special tokens of GPT-2 and RoBERTa.

@@ -182,7 +182,7 @@ func (t *Tokenizer) Bytes(id int32) (b string, ok bool) {
 func (t *Tokenizer) Len() int { return len(t.tokens) }
 
 // Format says what the tokenizer was read from: "tokenizer.json", "sentencepiece", "bert",
-// "tiktoken" or "gguf".
+// "tiktoken", "vocab.json" or "gguf".
 func (t *Tokenizer) Format() string { return t.format }
 
 // Token gives a token's spelling in the vocabulary ("Ġthe", "▁the", "##ing").
