@@ -62,6 +62,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newForecastCmd(g),
 		newInspectCmd(g),
 		newReproduceCmd(),
+		newTokenizeCmd(g),
 		newTrainCmd(g),
 		newVersionCmd(),
 	)
