@@ -46,3 +46,28 @@ func BenchmarkFilter(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkNext(b *testing.B) {
+	x := benchLogits()
+	for _, c := range []struct {
+		name string
+		o    Options
+	}{
+		{"greedy", Options{}},
+		{"temperature0.8", Options{Temperature: 0.8}},
+		{"k40_p0.95_min0.05", Options{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05}},
+		{"k40_p0.95_penalties", Options{Temperature: 0.8, TopK: 40, TopP: 0.95, RepetitionPenalty: 1.1, NoRepeatNGram: 3}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s, err := NewSequence(make([]int32, 2000), c.o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := s.Next(x); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
