@@ -61,6 +61,9 @@ type Options struct {
 
 	// Vocabulary holds the tokens' texts and the end tokens. Default: no texts; the output ends by StopTokens or MaxTokens.
 	Vocabulary *Vocabulary `yaml:"-" json:"-"`
+	// Constraint is what the output must be a member of. It holds before all filters; a token that they leave none to
+	// choose from is chosen by the model's logits under the constraint alone. Default: any text.
+	Constraint *Constraint `yaml:"-" json:"-"`
 	// Custom filters come after all others that do not cut tails. They are shared by all who use these Options. Default: none.
 	Custom []Filter `yaml:"-" json:"-"`
 }
@@ -116,6 +119,9 @@ func (o Options) Validate() error {
 	o.validateBias(bad, "begin_suppress_tokens", 0, o.BeginSuppressTokens...)
 	o.validateBias(bad, "stop_token_ids", 0, o.StopTokens...)
 	o.validateStop(bad)
+	if o.Constraint != nil && o.Constraint.v != o.Vocabulary {
+		bad("the constraint was made for another vocabulary than Vocabulary")
+	}
 	return errors.Join(errs...)
 }
 

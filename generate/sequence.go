@@ -42,6 +42,7 @@ type Sequence struct {
 
 	processors, warpers Chain
 	logits, weight      []float32
+	match               matcher // of Options.Constraint, if there is one
 	out                 output
 	finished            bool
 }
@@ -59,7 +60,7 @@ func NewSequence(prompt []int32, o Options) (*Sequence, error) {
 	if o.MaxTokens > 0 {
 		room = min(o.MaxTokens, reserve)
 	}
-	return &Sequence{
+	s := &Sequence{
 		options:    o,
 		start:      len(prompt),
 		tokens:     append(make([]int32, 0, len(prompt)+room), prompt...),
@@ -67,7 +68,11 @@ func NewSequence(prompt []int32, o Options) (*Sequence, error) {
 		processors: o.processors(len(prompt)),
 		warpers:    o.warpers(),
 		out:        output{stops: o.Stop},
-	}, nil
+	}
+	if o.Constraint != nil {
+		s.match = o.Constraint.matcher()
+	}
+	return s, nil
 }
 
 // Tokens are the prompt and the output so far, the end token included. Next may write behind them.
@@ -99,21 +104,36 @@ func (s *Sequence) Next(logits []float32) (Token, error) {
 		t.LogProb = float64(logits[id]) - logNormaliser(logits)
 		t.Top = TopLogProbs(logits, s.options.TopLogProbs)
 	}
-	s.conclude(&t)
+	if err := s.conclude(&t); err != nil {
+		return Token{}, err
+	}
 	s.finished = t.Finish != ""
 	return t, nil
 }
 
 // choose applies the filters to a copy of the logits and takes or draws a token.
 func (s *Sequence) choose(logits []float32) (int32, error) {
-	x := logits
-	if len(s.processors) > 0 || s.options.Temperature > 0 {
+	x, constrained := logits, s.options.Constraint != nil
+	if len(s.processors) > 0 || s.options.Temperature > 0 || constrained {
 		x = scratch(&s.logits, len(logits))
 		copy(x, logits)
 	}
+	if constrained {
+		if err := s.match.filter(x, logits, s.end); err != nil {
+			return 0, err
+		}
+	}
 	s.processors.Apply(x, s.tokens)
 	s.warpers.Apply(x, s.tokens)
-	if err := checkLogits(x); err != nil {
+	err := checkLogits(x)
+	if err == errRemoved && constrained {
+		copy(x, logits)
+		if err := s.match.filter(x, logits, s.end); err != nil {
+			return 0, err
+		}
+		err = checkLogits(x)
+	}
+	if err != nil {
 		return 0, err
 	}
 	if s.options.Temperature == 0 {
@@ -124,21 +144,32 @@ func (s *Sequence) choose(logits []float32) (int32, error) {
 }
 
 // conclude gives the token its text, and its finish if it is the last.
-func (s *Sequence) conclude(t *Token) {
+func (s *Sequence) conclude(t *Token) error {
 	if slices.Contains(s.end, t.ID) {
 		t.Text, t.Finish = s.out.flush(), FinishStop
-		return
+		return nil
 	}
 	if v := s.options.Vocabulary; v != nil {
 		if t.Text, t.Stop = s.out.write(v.Text(t.ID)); t.Stop != "" {
 			t.Finish = FinishStop
-			return
+			return nil
 		}
 	}
-	if n := s.options.MaxTokens; n > 0 && len(s.tokens)-s.start >= n {
+	if s.options.Constraint != nil {
+		if err := s.match.advance(t.ID); err != nil {
+			return err
+		}
+		if s.match.done() {
+			t.Finish = FinishStop
+		}
+	}
+	if n := s.options.MaxTokens; t.Finish == "" && n > 0 && len(s.tokens)-s.start >= n {
 		t.Finish = FinishLength
+	}
+	if t.Finish != "" {
 		if rest := s.out.flush(); rest != "" {
 			t.Text += rest
 		}
 	}
+	return nil
 }

@@ -3,6 +3,7 @@ package generate
 import (
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Vocabulary holds what generation needs to know of a tokenizer: the bytes that each token stands for, and the tokens
@@ -10,6 +11,9 @@ import (
 type Vocabulary struct {
 	pieces []string // by id; "" for tokens without text
 	end    []int32
+
+	treeOnce sync.Once
+	bytes    *tree
 }
 
 // NewVocabulary takes the tokens' bytes by id, as they stand in the text (a SentencePiece "▁" is a space, a byte
