@@ -76,6 +76,33 @@ func optional(sub *expr) *expr { return alt(sub, empty) }
 // ref is a reference; its sub is set when it is known.
 func ref(sub *expr) *expr { return &expr{kind: exprRef, subs: []*expr{sub}} }
 
+// anyText is one of sorted texts, none of them twice, as a tree of their beginnings: a state then has a place for each
+// next byte, not for each text.
+func anyText(texts []string) *expr {
+	var alts []*expr
+	for len(texts) > 0 {
+		if texts[0] == "" {
+			alts, texts = append(alts, empty), texts[1:]
+			continue
+		}
+		n := 1
+		for n < len(texts) && texts[n][0] == texts[0][0] {
+			n++
+		}
+		common := 1 // of the first and the last, and so of all
+		for a, b := texts[0], texts[n-1]; common < min(len(a), len(b)) && a[common] == b[common]; {
+			common++
+		}
+		var rest []string
+		for _, t := range texts[:n] {
+			rest = append(rest, t[common:])
+		}
+		alts = append(alts, seq(text(texts[0][:common]), anyText(rest)))
+		texts = texts[n:]
+	}
+	return alt(alts...)
+}
+
 // measure sets every depth that can be reached from root, by going round until nothing gets smaller: a member of a
 // recursive set begins where the recursion ends.
 func measure(root *expr) {
