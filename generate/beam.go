@@ -94,6 +94,9 @@ func BeamSearch(ctx context.Context, m Stepper, prompt []int32, o BeamOptions) (
 		return nil, err
 	}
 	s.running = []running{{seq: seq, tokens: prompt}}
+	if o.Constraint != nil {
+		s.running[0].match = o.Constraint.matcher()
+	}
 	defer s.free()
 	inputs := []Input{{Seq: seq, Tokens: prompt}}
 	for {
@@ -124,6 +127,7 @@ type running struct {
 	seq    int
 	tokens []int32 // prompt and output
 	score  float64 // Σ ln p
+	match  matcher // of Options.Constraint, if there is one
 }
 
 // candidate is a running output with one more token.
@@ -131,6 +135,7 @@ type candidate struct {
 	parent int
 	token  int32
 	score  float64
+	match  matcher
 }
 
 type beamSearch struct {
@@ -144,7 +149,7 @@ type beamSearch struct {
 	finished []Beam    // best first, at most NumBeams
 	open     bool      // a running output may still beat the worst finished one
 
-	logprobs []float32
+	logprobs, filtered []float32
 }
 
 func (s *beamSearch) free() {
@@ -162,11 +167,17 @@ func (s *beamSearch) candidates(rows [][]float32) ([]candidate, error) {
 	keep := max(2, 1+len(s.end)) * s.o.NumBeams
 	var all []candidate
 	for i, row := range rows {
-		if err := checkLogits(row); err != nil {
-			return nil, err
+		if checkLogits(row) != nil {
+			return nil, errLogits
 		}
-		x := scratch(&s.logprobs, len(row))
-		kernel.LogSoftmax(x, row)
+		x, p := scratch(&s.filtered, len(row)), scratch(&s.logprobs, len(row))
+		kernel.LogSoftmax(p, row)
+		copy(x, p)
+		if s.o.Constraint != nil {
+			if err := s.running[i].match.filter(x, p, s.end); err != nil {
+				return nil, err
+			}
+		}
 		s.processors.Apply(x, s.running[i].tokens)
 		b := largest(x, min(keep, len(x)))
 		for id, v := range x {
@@ -176,7 +187,7 @@ func (s *beamSearch) candidates(rows [][]float32) ([]candidate, error) {
 			if v == b.value {
 				b.ties--
 			}
-			all = append(all, candidate{i, int32(id), s.running[i].score + float64(v)})
+			all = append(all, candidate{i, int32(id), s.running[i].score + float64(v), s.running[i].match})
 		}
 	}
 	if len(all) == 0 {
@@ -193,13 +204,20 @@ func (s *beamSearch) advance(candidates []candidate) (bool, error) {
 	var next []candidate
 	for rank, c := range candidates {
 		isEnd := slices.Contains(s.end, c.token)
+		done := isEnd
+		if s.o.Constraint != nil && !isEnd {
+			if err := c.match.advance(c.token); err != nil {
+				return false, err
+			}
+			done = c.match.done()
+		}
 		switch {
-		case !isEnd && n < s.o.MaxTokens:
+		case !done && n < s.o.MaxTokens:
 			if len(next) < s.o.NumBeams {
 				next = append(next, c)
 			}
 		case rank < s.o.NumBeams && s.open && !(full && s.o.EarlyStopping == StopAtOnce):
-			s.finish(c, n, isEnd)
+			s.finish(c, n, isEnd, done)
 		}
 	}
 	slices.SortStableFunc(s.finished, func(a, b Beam) int { return cmp.Compare(b.Score, a.Score) })
@@ -222,15 +240,17 @@ func (s *beamSearch) advance(candidates []candidate) (bool, error) {
 }
 
 // finish puts an output among the finished ones.
-func (s *beamSearch) finish(c candidate, n int, isEnd bool) {
+func (s *beamSearch) finish(c candidate, n int, isEnd, done bool) {
 	b := Beam{
 		Tokens: append(slices.Clone(s.running[c.parent].tokens[s.start:]), c.token),
 		Score:  c.score / math.Pow(float64(n), s.o.LengthPenalty),
 		Finish: FinishLength,
 	}
+	if done {
+		b.Finish = FinishStop
+	}
 	said := b.Tokens
 	if isEnd {
-		b.Finish = FinishStop
 		said = said[:n-1]
 	}
 	if v := s.o.Vocabulary; v != nil {
@@ -261,7 +281,7 @@ func (s *beamSearch) fork(next []candidate) error {
 		} else if last[c.parent] != i+1 {
 			continue
 		}
-		s.running = append(s.running, running{seq, append(slices.Clip(old[c.parent].tokens), c.token), c.score})
+		s.running = append(s.running, running{seq, append(slices.Clip(old[c.parent].tokens), c.token), c.score, c.match})
 	}
 	for parent, child := range last {
 		if child == 0 {

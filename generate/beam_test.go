@@ -305,3 +305,37 @@ func TestBeamErrors(t *testing.T) {
 		t.Errorf("all suppressed: %v", err)
 	}
 }
+
+// Beams under a constraint are members of it, and the best is the best member.
+func TestBeamConstraint(t *testing.T) {
+	v := letters(t, "a", "b", "c", "ab")
+	c, err := Regex(v, `(ab|c){2}a?`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logits := hashed(2)
+	o := BeamOptions{NumBeams: 100, NumReturn: 100, LengthPenalty: 0, EarlyStopping: StopNever}
+	o.MaxTokens, o.Vocabulary, o.Constraint = 8, v, c
+	got, err := BeamSearch(context.Background(), newToy(t, 5, logits), []int32{1}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]bool{}
+	for i, b := range got {
+		texts[b.Text] = true
+		if !c.Match(b.Text) || b.Finish != FinishStop {
+			t.Errorf("%q (%s) is no member", b.Text, b.Finish)
+		}
+		sum, row := 0.0, make([]float32, 5)
+		for k, id := range b.Tokens {
+			logits(append([]int32{1}, b.Tokens[:k]...), row)
+			sum += logSoftmax64(row)[id]
+		}
+		if math.Abs(sum-b.Score) > 1e-5 || i > 0 && b.Score > got[i-1].Score {
+			t.Errorf("beam %d %q scores %g, want %g, falling", i, b.Text, b.Score, sum)
+		}
+	}
+	if len(texts) != 8 || len(got) != 18 { // (ab, a+b or c)² × (end or a)
+		t.Errorf("%d beams of %d texts, want 18 of 8", len(got), len(texts))
+	}
+}

@@ -71,3 +71,76 @@ func BenchmarkNext(b *testing.B) {
 		})
 	}
 }
+
+// largeVocabulary has 128k words as a byte-level BPE has them: common beginnings, a space before many, some signs.
+func largeVocabulary(b *testing.B) *Vocabulary {
+	r := rand.New(rand.NewPCG(2, 2))
+	pieces := make([][]byte, 0, benchVocab)
+	for i := range 256 {
+		pieces = append(pieces, []byte{byte(i)})
+	}
+	for len(pieces) < benchVocab {
+		old := pieces[r.IntN(len(pieces))]
+		if len(old) > 12 || len(pieces) < 5000 {
+			old = []byte{" etaoinshrdlu{}[]\":,0123\xed"[r.IntN(22)]}
+		}
+		pieces = append(pieces, append(append([]byte{}, old...), "etaoinshrdluETAOIN \":,}]01\x95\x9c"[r.IntN(28)]))
+	}
+	v, err := NewVocabulary(pieces, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	v.tree()
+	return v
+}
+
+func BenchmarkMask(b *testing.B) {
+	v := largeVocabulary(b)
+	schema := `{"type":"object","properties":{"name":{"type":"string"},"short":{"type":"string","maxLength":200},"n":{"type":"integer"}},"required":["name","short","n"]}`
+	for _, c := range []struct{ name, after string }{
+		{"start", ""}, {"string", `{"name": "a`}, {"bounded_string", `{"name": "a", "short": "b`}, {"number", `{"name":"","short":"","n":1`},
+	} {
+		con, err := JSONSchema(v, []byte(schema), SchemaOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		m := con.matcher()
+		for i := range len(c.after) {
+			if m.at, err = con.auto.step(m.at, c.after[i]); err != nil || m.at == con.auto.dead {
+				b.Fatal(c.after, err)
+			}
+		}
+		b.Run(c.name+"/first", func(b *testing.B) {
+			for b.Loop() {
+				con.auto.forget()
+				*m.at = state{leaves: m.at.leaves, accept: m.at.accept, live: m.at.live}
+				if _, err := con.allowed(m.at); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		x, y := benchLogits(), make([]float32, benchVocab)
+		b.Run(c.name+"/known", func(b *testing.B) {
+			for b.Loop() {
+				copy(y, x)
+				if err := m.filter(y, x, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("tree", func(b *testing.B) {
+		for b.Loop() {
+			newTree(v.pieces)
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	v := largeVocabulary(b)
+	for b.Loop() {
+		if _, err := JSONSchema(v, []byte(schemas[0]), SchemaOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -11,8 +11,8 @@ import (
 // The same struct is a recipe's YAML, a command's flags and a request's fields. Names are those of transformers and of
 // OpenAI's API where these agree on a meaning.
 type Options struct {
-	// Temperature divides the logits before sampling. Default (0): no sampling, the most probable token is taken (of
-	// equals the one with the lowest id).
+	// Temperature divides the logits before sampling. Default (0, and what is below 1e-5): no sampling, the most probable
+	// token is taken (of equals the one with the lowest id).
 	Temperature float64 `yaml:"temperature,omitempty" json:"temperature,omitempty"`
 	// TopK, TopP, MinP, TypicalP, EpsilonCutoff and EtaCutoff cut the tail of what is sampled from; see the filters of
 	// these names. Default (0; for TopP and TypicalP also 1): off.
@@ -179,11 +179,16 @@ func (o Options) processors(start int) Chain {
 	return append(c, o.Custom...)
 }
 
+// coldest is the lowest temperature at which there is sampling: far below, logits overflow.
+const coldest = 1e-5
+
+func (o Options) greedy() bool { return o.Temperature < coldest }
+
 // warpers shape what is sampled from; the most probable token passes them all.
 func (o Options) warpers() Chain {
 	var c Chain
 	add := func(when bool, f Filter) {
-		if when && o.Temperature > 0 {
+		if when && !o.greedy() {
 			c = append(c, f)
 		}
 	}

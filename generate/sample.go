@@ -10,7 +10,8 @@ import (
 )
 
 var (
-	errNaN     = errors.New("generate: the model's logits hold a NaN or +Inf; are its weights damaged?")
+	errLogits  = errors.New("generate: the model's logits hold a NaN or +Inf, or nothing but -Inf; are its weights damaged?")
+	errFilter  = errors.New("generate: after the filters the logits hold a NaN or +Inf; is it a custom one, or a huge bias?")
 	errRemoved = errors.New("generate: the filters removed every token; loosen bad_words, suppress_tokens or no_repeat_ngram_size")
 )
 
@@ -37,11 +38,11 @@ func sample(logits, weight []float32, u float64) int32 {
 // uniform is the draw for output token i: 53 bits of number i of the seed's Philox stream.
 func uniform(seed, i uint64) float64 { return float64(kernel.Uint64(seed, i)>>11) * 0x1p-53 }
 
-// checkLogits tells a row to decode from one that is not.
+// checkLogits tells whether there is a token to choose.
 func checkLogits(logits []float32) error {
 	switch top := float64(kernel.MaxOf(logits)); {
 	case math.IsNaN(top) || math.IsInf(top, 1):
-		return errNaN
+		return errFilter
 	case math.IsInf(top, -1):
 		return errRemoved
 	}

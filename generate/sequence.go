@@ -91,8 +91,8 @@ func (s *Sequence) Next(logits []float32) (Token, error) {
 	if v := s.options.Vocabulary; v != nil && len(logits) < v.Len() {
 		return Token{}, fmt.Errorf("generate: %d logits for a vocabulary of %d tokens; is it the model's?", len(logits), v.Len())
 	}
-	if err := checkLogits(logits); err != nil {
-		return Token{}, err
+	if checkLogits(logits) != nil {
+		return Token{}, errLogits
 	}
 	id, err := s.choose(logits)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *Sequence) Next(logits []float32) (Token, error) {
 // choose applies the filters to a copy of the logits and takes or draws a token.
 func (s *Sequence) choose(logits []float32) (int32, error) {
 	x, constrained := logits, s.options.Constraint != nil
-	if len(s.processors) > 0 || s.options.Temperature > 0 || constrained {
+	if len(s.processors) > 0 || !s.options.greedy() || constrained {
 		x = scratch(&s.logits, len(logits))
 		copy(x, logits)
 	}
@@ -136,7 +136,7 @@ func (s *Sequence) choose(logits []float32) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.options.Temperature == 0 {
+	if s.options.greedy() {
 		return int32(kernel.ArgMax(x)), nil
 	}
 	n := uint64(len(s.tokens) - s.start)

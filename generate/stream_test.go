@@ -313,12 +313,16 @@ func TestStreamErrors(t *testing.T) {
 	}
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 		m := newToy(t, 4, func(_ []int32, row []float32) { row[2] = bad })
-		if n, err := last(m, ctx, []int32{1}, Options{}); n != 1 || err != errNaN {
+		if n, err := last(m, ctx, []int32{1}, Options{}); n != 1 || err != errLogits {
 			t.Errorf("%g: %d values, %v", bad, n, err)
 		}
 	}
 	if _, err := last(newToy(t, 4, hashed(1)), ctx, []int32{1}, Options{SuppressTokens: []int32{0, 1, 2, 3}}); err != errRemoved {
 		t.Errorf("all suppressed: %v", err)
+	}
+	inf := float32(math.Inf(1))
+	if _, err := last(newToy(t, 4, hashed(1)), ctx, []int32{1}, Options{Custom: []Filter{LogitBias{1: inf}}}); err != errFilter {
+		t.Errorf("an infinite bias of a custom filter: %v", err)
 	}
 	if _, err := last(newToy(t, 2, hashed(1)), ctx, []int32{1}, Options{Vocabulary: letters(t, "a", "b")}); err == nil {
 		t.Error("2 logits for 3 tokens are no error")
