@@ -188,6 +188,9 @@ func TestBeamSearch(t *testing.T) {
 	}
 	for name, r := range runs {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && len(r.End) != 1 {
+				t.Skip("the model of the test is slow")
+			}
 			c := c.With(t)
 			long := c.Shape(name + ".sequences")[1]
 			var sequences []int

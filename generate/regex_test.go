@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -349,4 +350,34 @@ func nth(set *tokenSet, n int) int32 {
 			n--
 		}
 	}
+}
+
+// One constraint serves many outputs at once, forgetting in between.
+func TestConstraintConcurrent(t *testing.T) {
+	v := byteVocabulary(t, "ab", "bb", `":`, `{"`)
+	c, err := JSONSchema(v, []byte(schemas[0]), SchemaOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]Result, 8)
+	for i := range want {
+		want[i] = walk(t, c, uint64(i), Options{MaxTokens: 40})
+	}
+	var wg sync.WaitGroup
+	for i := range want {
+		wg.Go(func() {
+			if i == 3 {
+				for range 20 {
+					c.mu.Lock()
+					c.auto.forget()
+					c.mu.Unlock()
+				}
+			}
+			if got := walk(t, c, uint64(i), Options{MaxTokens: 40}); got.Text != want[i].Text {
+				t.Errorf("beside others %q, alone %q", got.Text, want[i].Text)
+			}
+			c.Match(want[i].Text)
+		})
+	}
+	wg.Wait()
 }
