@@ -5,8 +5,8 @@
 // steps many together. [Filter]s change logits, each one small rule of transformers' generation; [Regex] and
 // [JSONSchema] (of a Go type: [SchemaFor]) compile what an output must look like into masks over the vocabulary.
 //
-// It knows no model, tokenizer or chat template: a model is a [Stepper] (tokens in, logits out), a tokenizer the bytes of
-// each token ([Vocabulary]), a prompt the ids it begins with.
+// It knows no model family, tokenizer or chat template: a model is a [Stepper] (tokens in, logits out; [Decoder] makes one of
+// any model.Decoder), a tokenizer the bytes of each token ([Vocabulary]), a prompt the ids it begins with.
 //
 //	v, err := generate.NewVocabulary(pieces, endToken)
 //	...
