@@ -155,14 +155,6 @@ func appendKey(b []byte, tokens []int32) []byte {
 	return b
 }
 
-// boolOrText reads early_stopping: false, true or "never".
-type boolOrText string
-
-func (s *boolOrText) UnmarshalJSON(b []byte) error {
-	*s = boolOrText(strings.Trim(string(b), `"`))
-	return nil
-}
-
 func TestBeamSearch(t *testing.T) {
 	c := golden.Open(t, "language", "sampling/beam")
 	llama := readLlama(t, golden.Open(t, "language", "llama/gqa").ModelDir(), 0.35)
@@ -172,12 +164,12 @@ func TestBeamSearch(t *testing.T) {
 		}
 	}
 	var runs map[string]struct {
-		NumBeams      int        `json:"num_beams"`
-		LengthPenalty float64    `json:"length_penalty"`
-		EarlyStopping boolOrText `json:"early_stopping"`
-		NoRepeatNGram int        `json:"no_repeat_ngram_size"`
-		Repetition    float64    `json:"repetition_penalty"`
-		End           []int32    `json:"eos_token_id"`
+		NumBeams      int           `json:"num_beams"`
+		LengthPenalty float64       `json:"length_penalty"`
+		EarlyStopping EarlyStopping `json:"early_stopping"`
+		NoRepeatNGram int           `json:"no_repeat_ngram_size"`
+		Repetition    float64       `json:"repetition_penalty"`
+		End           []int32       `json:"eos_token_id"`
 	}
 	c.Decode("runs", &runs)
 	var maxTokens int
@@ -200,7 +192,7 @@ func TestBeamSearch(t *testing.T) {
 				for _, id := range prompt[p*width : (p+1)*width] {
 					tokens = append(tokens, int32(id))
 				}
-				o := BeamOptions{NumBeams: r.NumBeams, LengthPenalty: r.LengthPenalty, EarlyStopping: EarlyStopping(r.EarlyStopping), NumReturn: r.NumBeams}
+				o := BeamOptions{NumBeams: r.NumBeams, LengthPenalty: r.LengthPenalty, EarlyStopping: r.EarlyStopping, NumReturn: r.NumBeams}
 				o.MaxTokens, o.NoRepeatNGram, o.RepetitionPenalty, o.StopTokens = maxTokens, r.NoRepeatNGram, r.Repetition, r.End
 				beams, err := BeamSearch(context.Background(), newToy(t, llama.Vocab, logits), tokens, o)
 				if err != nil {

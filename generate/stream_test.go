@@ -2,9 +2,11 @@ package generate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -378,6 +380,27 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := NewVocabulary(nil, 3); err == nil {
 		t.Error("an end token beyond the vocabulary")
+	}
+}
+
+// A request's fields, as OpenAI's and transformers' users write them.
+func TestOptionsJSON(t *testing.T) {
+	o := DefaultBeamOptions()
+	err := json.Unmarshal([]byte(`{"temperature":0.7,"top_k":40,"top_p":0.9,"min_p":0.1,"seed":18446744073709551615,"max_tokens":5,"stop":["a"],
+		"logit_bias":{"50256":-100},"no_repeat_ngram_size":2,"presence_penalty":1,"repetition_penalty":1.2,"top_logprobs":3,"early_stopping":true,
+		"num_return_sequences":2,"sequence_bias":[{"tokens":[1,2],"bias":3}]}`), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{
+		Temperature: 0.7, TopK: 40, TopP: 0.9, MinP: 0.1, Seed: math.MaxUint64, MaxTokens: 5, Stop: []string{"a"}, LogitBias: map[int32]float32{50256: -100},
+		NoRepeatNGram: 2, PresencePenalty: 1, RepetitionPenalty: 1.2, TopLogProbs: 3, SequenceBias: []SequenceBias{{[]int32{1, 2}, 3}},
+	}
+	if !reflect.DeepEqual(o, BeamOptions{Options: want, NumBeams: 4, LengthPenalty: 1, EarlyStopping: StopAtOnce, NumReturn: 2}) {
+		t.Errorf("%+v", o)
+	}
+	if err := json.Unmarshal([]byte(`{"early_stopping":"never"}`), &o); err != nil || o.EarlyStopping != StopNever {
+		t.Error(o.EarlyStopping, err)
 	}
 }
 
