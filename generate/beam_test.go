@@ -228,9 +228,13 @@ func TestOneBeamIsGreedy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := BeamSearch(context.Background(), newToy(t, 10, hashed(1)), []int32{1, 2}, BeamOptions{Options: o, NumBeams: 1, EarlyStopping: StopAtOnce})
+	m := newToy(t, 10, hashed(1))
+	got, err := BeamSearch(context.Background(), m, []int32{1, 2}, BeamOptions{Options: o, NumBeams: 1, EarlyStopping: StopAtOnce})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := len(want.Tokens); m.steps != n || n == o.MaxTokens {
+		t.Errorf("%d steps for %d tokens of at most %d: it must stop at once", m.steps, n, o.MaxTokens)
 	}
 	if len(got) != 1 || !slices.Equal(got[0].Tokens, ids(want)) || got[0].Text != want.Text || got[0].Finish != want.Finish {
 		t.Errorf("%+v, want %v %q %s", got, ids(want), want.Text, want.Finish)
