@@ -276,6 +276,32 @@ func TestBeamsFindTheBest(t *testing.T) {
 	}
 }
 
+// The three kinds of early stopping part where they must.
+func TestBeamEarlyStopping(t *testing.T) {
+	search := func(kind EarlyStopping, penalty float64, end []int32, row ...float32) ([]Beam, int) {
+		m := newToy(t, len(row), func(_ []int32, r []float32) { copy(r, row) })
+		o := BeamOptions{NumBeams: 2, NumReturn: 2, LengthPenalty: penalty, EarlyStopping: kind}
+		o.MaxTokens, o.StopTokens = 4, end
+		beams, err := BeamSearch(context.Background(), m, []int32{0}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return beams, m.steps
+	}
+	// Both beams could end at once, but with this penalty longer is better: only "never" goes on, with what did not end.
+	for kind, want := range map[EarlyStopping]int{StopHeuristic: 1, StopAtOnce: 1, StopNever: 4} {
+		if beams, steps := search(kind, 3, []int32{2, 3}, 0, -0.1, 1, 0.9); len(beams[0].Tokens) != want || steps != want {
+			t.Errorf("%s: the best has %d tokens after %d steps, want %d", kind, len(beams[0].Tokens), steps, want)
+		}
+	}
+	// Two have ended after two steps, but the running one is better than the worse of them.
+	for kind, want := range map[EarlyStopping]int{StopHeuristic: 3, StopAtOnce: 2, StopNever: 3} {
+		if _, steps := search(kind, 0, []int32{1}, 1, 0.9, -5); steps != want {
+			t.Errorf("%s: %d steps, want %d", kind, steps, want)
+		}
+	}
+}
+
 func TestBeamErrors(t *testing.T) {
 	ctx := context.Background()
 	o := BeamOptions{NumBeams: 0, NumReturn: 3, LengthPenalty: math.NaN(), EarlyStopping: "maybe"}

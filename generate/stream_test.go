@@ -130,27 +130,33 @@ func TestGreedyIsArgMax(t *testing.T) {
 	}
 }
 
-// Draws follow the distribution: over 20,000 seeds each frequency within five standard deviations.
+// Draws follow the distribution, from seed to seed and from one position to the next: over 20,000 of them each
+// frequency is within five standard deviations.
 func TestSampleFrequencies(t *testing.T) {
 	logits := []float32{1, 0, -1, 2, negInf, 0.5}
 	want := logSoftmax64(logits)
 	const n = 20000
-	counts := make([]int, len(logits))
-	for seed := range uint64(n) {
-		s, err := NewSequence([]int32{0}, Options{Temperature: 1, Seed: seed})
-		if err != nil {
-			t.Fatal(err)
+	for _, newSeed := range []bool{true, false} {
+		counts := make([]int, len(logits))
+		var s *Sequence
+		for seed := range uint64(n) {
+			if s == nil || newSeed {
+				var err error
+				if s, err = NewSequence([]int32{0}, Options{Temperature: 1, Seed: seed}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tok, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts[tok.ID]++
 		}
-		tok, err := s.Next(logits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts[tok.ID]++
-	}
-	for i, c := range counts {
-		p := math.Exp(want[i])
-		if dev := math.Sqrt(n * p * (1 - p)); math.Abs(float64(c)-n*p) > 5*dev {
-			t.Errorf("token %d was drawn %d times, want about %.0f ± %.0f", i, c, n*p, dev)
+		for i, c := range counts {
+			p := math.Exp(want[i])
+			if dev := math.Sqrt(n * p * (1 - p)); math.Abs(float64(c)-n*p) > 5*dev {
+				t.Errorf("token %d was drawn %d times, want about %.0f ± %.0f", i, c, n*p, dev)
+			}
 		}
 	}
 }
