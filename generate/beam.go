@@ -25,6 +25,12 @@ const (
 	StopNever EarlyStopping = "never"
 )
 
+// UnmarshalJSON takes transformers' forms: true, false and "never".
+func (e *EarlyStopping) UnmarshalJSON(b []byte) error {
+	*e = EarlyStopping(strings.Trim(string(b), `"`)) // Validate knows what it may be
+	return nil
+}
+
 // BeamOptions are those of a beam search; decode them over [DefaultBeamOptions]. Of Options it takes what holds
 // without sampling: penalties, biases, bans, end tokens, the constraint. MaxTokens must be given.
 type BeamOptions struct {

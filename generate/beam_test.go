@@ -155,14 +155,6 @@ func appendKey(b []byte, tokens []int32) []byte {
 	return b
 }
 
-// boolOrText reads early_stopping: false, true or "never".
-type boolOrText string
-
-func (s *boolOrText) UnmarshalJSON(b []byte) error {
-	*s = boolOrText(strings.Trim(string(b), `"`))
-	return nil
-}
-
 func TestBeamSearch(t *testing.T) {
 	c := golden.Open(t, "language", "sampling/beam")
 	llama := readLlama(t, golden.Open(t, "language", "llama/gqa").ModelDir(), 0.35)
@@ -172,12 +164,12 @@ func TestBeamSearch(t *testing.T) {
 		}
 	}
 	var runs map[string]struct {
-		NumBeams      int        `json:"num_beams"`
-		LengthPenalty float64    `json:"length_penalty"`
-		EarlyStopping boolOrText `json:"early_stopping"`
-		NoRepeatNGram int        `json:"no_repeat_ngram_size"`
-		Repetition    float64    `json:"repetition_penalty"`
-		End           []int32    `json:"eos_token_id"`
+		NumBeams      int           `json:"num_beams"`
+		LengthPenalty float64       `json:"length_penalty"`
+		EarlyStopping EarlyStopping `json:"early_stopping"`
+		NoRepeatNGram int           `json:"no_repeat_ngram_size"`
+		Repetition    float64       `json:"repetition_penalty"`
+		End           []int32       `json:"eos_token_id"`
 	}
 	c.Decode("runs", &runs)
 	var maxTokens int
@@ -200,7 +192,7 @@ func TestBeamSearch(t *testing.T) {
 				for _, id := range prompt[p*width : (p+1)*width] {
 					tokens = append(tokens, int32(id))
 				}
-				o := BeamOptions{NumBeams: r.NumBeams, LengthPenalty: r.LengthPenalty, EarlyStopping: EarlyStopping(r.EarlyStopping), NumReturn: r.NumBeams}
+				o := BeamOptions{NumBeams: r.NumBeams, LengthPenalty: r.LengthPenalty, EarlyStopping: r.EarlyStopping, NumReturn: r.NumBeams}
 				o.MaxTokens, o.NoRepeatNGram, o.RepetitionPenalty, o.StopTokens = maxTokens, r.NoRepeatNGram, r.Repetition, r.End
 				beams, err := BeamSearch(context.Background(), newToy(t, llama.Vocab, logits), tokens, o)
 				if err != nil {
@@ -236,9 +228,13 @@ func TestOneBeamIsGreedy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := BeamSearch(context.Background(), newToy(t, 10, hashed(1)), []int32{1, 2}, BeamOptions{Options: o, NumBeams: 1, EarlyStopping: StopAtOnce})
+	m := newToy(t, 10, hashed(1))
+	got, err := BeamSearch(context.Background(), m, []int32{1, 2}, BeamOptions{Options: o, NumBeams: 1, EarlyStopping: StopAtOnce})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n := len(want.Tokens); m.steps != n || n == o.MaxTokens {
+		t.Errorf("%d steps for %d tokens of at most %d: it must stop at once", m.steps, n, o.MaxTokens)
 	}
 	if len(got) != 1 || !slices.Equal(got[0].Tokens, ids(want)) || got[0].Text != want.Text || got[0].Finish != want.Finish {
 		t.Errorf("%+v, want %v %q %s", got, ids(want), want.Text, want.Finish)
@@ -276,6 +272,32 @@ func TestBeamsFindTheBest(t *testing.T) {
 			if !slices.Equal(got[0].Tokens, best) || math.Abs(got[0].Score-bestScore) > 1e-5 { // log-probabilities are float32
 				t.Errorf("prompt %v, penalty %g: %v at %g, want %v at %g", prompt, penalty, got[0].Tokens, got[0].Score, best, bestScore)
 			}
+		}
+	}
+}
+
+// The three kinds of early stopping part where they must.
+func TestBeamEarlyStopping(t *testing.T) {
+	search := func(kind EarlyStopping, penalty float64, end []int32, row ...float32) ([]Beam, int) {
+		m := newToy(t, len(row), func(_ []int32, r []float32) { copy(r, row) })
+		o := BeamOptions{NumBeams: 2, NumReturn: 2, LengthPenalty: penalty, EarlyStopping: kind}
+		o.MaxTokens, o.StopTokens = 4, end
+		beams, err := BeamSearch(context.Background(), m, []int32{0}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return beams, m.steps
+	}
+	// Both beams could end at once, but with this penalty longer is better: only "never" goes on, with what did not end.
+	for kind, want := range map[EarlyStopping]int{StopHeuristic: 1, StopAtOnce: 1, StopNever: 4} {
+		if beams, steps := search(kind, 3, []int32{2, 3}, 0, -0.1, 1, 0.9); len(beams[0].Tokens) != want || steps != want {
+			t.Errorf("%s: the best has %d tokens after %d steps, want %d", kind, len(beams[0].Tokens), steps, want)
+		}
+	}
+	// Two have ended after two steps, but the running one is better than the worse of them.
+	for kind, want := range map[EarlyStopping]int{StopHeuristic: 3, StopAtOnce: 2, StopNever: 3} {
+		if _, steps := search(kind, 0, []int32{1}, 1, 0.9, -5); steps != want {
+			t.Errorf("%s: %d steps, want %d", kind, steps, want)
 		}
 	}
 }

@@ -46,10 +46,12 @@ func (o SchemaOptions) maxDepth() int {
 	return 12
 }
 
-// maxSchema bounds the length of a schema in bytes, maxSchemaErrors the problems that are reported.
+// maxSchema bounds the length of a schema in bytes, maxSchemaErrors the problems that are reported,
+// maxExclusive the alternatives of which each two must be told apart.
 const (
 	maxSchema       = 1 << 20
 	maxSchemaErrors = 20
+	maxExclusive    = 200
 )
 
 func compileSchema(schema []byte, o SchemaOptions) (*expr, error) {
@@ -59,7 +61,9 @@ func compileSchema(schema []byte, o SchemaOptions) (*expr, error) {
 	}
 	c := schemaCompiler{doc: doc, jsonText: newJSONText(o.Compact), maxDepth: o.maxDepth(), refs: map[string]*expr{}}
 	root := c.compile(doc, "")
-	c.checkExclusive()
+	if len(c.errs) == 0 { // else what is wrong already is no use comparing
+		c.checkExclusive()
+	}
 	return root, errors.Join(c.errs...)
 }
 
@@ -205,17 +209,26 @@ func (c *schemaCompiler) reference(v *jsonValue, at string) *expr {
 	if e, ok := c.refs[r.text]; ok {
 		return e
 	}
-	target := c.doc
-	for _, part := range strings.Split(r.text, "/")[1:] {
-		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
-		if target = target.get(part); target == nil {
-			return c.bad(at, "$ref %.100q: there is no %.100q", r.text, part)
-		}
+	target := c.target(r.text)
+	if target == nil {
+		return c.bad(at, "$ref %.100q leads nowhere", r.text)
 	}
 	e := ref(nil)
 	c.refs[r.text] = e
 	e.subs[0] = c.compile(target, r.text[1:])
 	return e
+}
+
+// target is what a reference within the document refers to; nil if nothing.
+func (c *schemaCompiler) target(ref string) *jsonValue {
+	v := c.doc
+	for _, part := range strings.Split(ref, "/")[1:] {
+		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		if v = v.get(part); v == nil {
+			return nil
+		}
+	}
+	return v
 }
 
 func (c *schemaCompiler) constant(v *jsonValue, at string) *expr {
@@ -269,7 +282,10 @@ func (c *schemaCompiler) allOf(v *jsonValue, at string) *expr {
 
 func (c *schemaCompiler) oneOf(v *jsonValue, at string) *expr {
 	l := c.list(v, at, "oneOf")
-	c.exclude = append(c.exclude, exclusive{at, l})
+	if len(l) > maxExclusive {
+		return c.bad(at, "oneOf of %d alternatives, the limit is %d", len(l), maxExclusive)
+	}
+	c.exclude = append(c.exclude, exclusive{at, v.get("oneOf").list})
 	return alt(l...)
 }
 

@@ -436,10 +436,10 @@ func TestSchemaErrors(t *testing.T) {
 		`{"type":"object","properties":{"a":false},"required":["a"]}`:        "want an object or true",
 		`{"type":"object","required":["b"]}`:                                 `"b" is not among the properties`,
 		`{"$ref":"http://x/y"}`:                                              "only this document",
-		`{"$ref":"#/a/b"}`:                                                   `there is no "a"`,
+		`{"$ref":"#/a/b"}`:                                                   "leads nowhere",
 		`{"$ref":"#"}`:                                                       "nothing satisfies",
 		`{"type":"object","properties":{"x":{"$ref":"#"}},"required":["x"]}`: "nothing satisfies",
-		`{"oneOf":[{"type":"integer"},{"type":"number"}]}`:                   "fits alternatives 0 and 1",
+		`{"oneOf":[{"type":"integer"},{"type":"number"}]}`:                   "alternatives 0 and 1 may fit",
 		`{"oneOf":[]}`:                                              "want a list of schemas",
 		`{"allOf":[{},{}]}`:                                         "allOf of 2",
 		`{"enum":[]}`:                                               "want a list of values",
@@ -488,6 +488,41 @@ func TestSchemaErrors(t *testing.T) {
 	}
 }
 
+// What oneOf takes, and what it must refuse: a document that fits two alternatives, if only in another order or
+// under another validator's defaults.
+func TestOneOf(t *testing.T) {
+	v := byteVocabulary(t)
+	for alternatives, ok := range map[string]bool{
+		`{"type":"string"},{"type":"null"},{"type":"integer"}`:                  true,
+		`{"type":"integer"},{"type":"number"}`:                                  false,
+		`{"type":"integer","maximum":3},{"type":"number","minimum":4}`:          true,
+		`{"type":"integer","maximum":3},{"type":"number","minimum":3}`:          false,
+		`{"type":"number","maximum":3},{"type":"number","exclusiveMinimum":3}`:  true,
+		`{"const":1},{"const":1.0}`:                                             false,
+		`{"const":{"a":1,"b":2}},{"const":{"b":2,"a":1}}`:                       false,
+		`{"const":"a"},{"enum":["b","c"]},{"const":null}`:                       true,
+		`{"const":"a"},{"type":"string","maxLength":0}`:                         false, // true, but not proved
+		`{"items":{}},{"type":"null"}`:                                          false, // without a type null fits both
+		`{"type":"object","properties":{"a":{"type":"null"}}},{"type":"array"}`: true,
+		`{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"null"}},"required":["a","b"]},{"type":"object","properties":{"b":{"type":"null"},"a":{"type":"null"}},"required":["a","b"]}`:      false,
+		`{"type":"object","properties":{"a":{"type":"null"}},"required":["a"]},{"type":"object","properties":{"b":{"type":"null"}},"required":["b"]}`:                                                      true,
+		`{"type":"object","properties":{"a":{"type":"null"}},"required":["a"]},{"type":"object","properties":{"b":{"type":"null"}}}`:                                                                       false,
+		`{"type":"object","properties":{"a":{"type":"null"}},"required":["a"]},{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"null"}},"required":["a","b"]}`:                              false,
+		`{"type":"object","properties":{"a":{"type":"null"}},"required":["a"],"additionalProperties":false},{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"null"}},"required":["a","b"]}`: true,
+		`{"type":"object","properties":{"k":{"const":"x"}},"required":["k"]},{"type":"object","properties":{"k":{"const":"y"}}}`:                                                                           true,
+		`{"type":"object","properties":{"k":{"const":"x"}}},{"type":"object","properties":{"k":{"const":"y"}}}`:                                                                                            false,
+		`{"$ref":"#/$defs/x"},{"anyOf":[{"type":"null"},{"allOf":[{"$ref":"#/$defs/y"}]}]}`:                                                                                                                true,
+		`{"$ref":"#/$defs/x"},{"$ref":"#/$defs/x"}`: false,
+		`true,{"type":"null"}`:                      false,
+	} {
+		schema := `{"oneOf":[` + alternatives + `],"$defs":{"x":{"type":"string"},"y":{"type":"boolean"}}}`
+		_, err := JSONSchema(v, []byte(schema), SchemaOptions{})
+		if ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "may fit the same document") {
+			t.Errorf("%s: %v", alternatives, err)
+		}
+	}
+}
+
 func FuzzSchema(f *testing.F) {
 	for _, s := range schemas {
 		f.Add([]byte(s), uint64(1))
@@ -532,5 +567,10 @@ func FuzzSchema(f *testing.F) {
 		if !json.Valid(b) {
 			t.Fatalf("%s: %q is no JSON", schema, b)
 		}
+		root, err := decodeJSON(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkDocument(t, root, string(schema), string(b))
 	})
 }

@@ -2,9 +2,11 @@ package generate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -128,27 +130,33 @@ func TestGreedyIsArgMax(t *testing.T) {
 	}
 }
 
-// Draws follow the distribution: over 20,000 seeds each frequency within five standard deviations.
+// Draws follow the distribution, from seed to seed and from one position to the next: over 20,000 of them each
+// frequency is within five standard deviations.
 func TestSampleFrequencies(t *testing.T) {
 	logits := []float32{1, 0, -1, 2, negInf, 0.5}
 	want := logSoftmax64(logits)
 	const n = 20000
-	counts := make([]int, len(logits))
-	for seed := range uint64(n) {
-		s, err := NewSequence([]int32{0}, Options{Temperature: 1, Seed: seed})
-		if err != nil {
-			t.Fatal(err)
+	for _, newSeed := range []bool{true, false} {
+		counts := make([]int, len(logits))
+		var s *Sequence
+		for seed := range uint64(n) {
+			if s == nil || newSeed {
+				var err error
+				if s, err = NewSequence([]int32{0}, Options{Temperature: 1, Seed: seed}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tok, err := s.Next(logits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts[tok.ID]++
 		}
-		tok, err := s.Next(logits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		counts[tok.ID]++
-	}
-	for i, c := range counts {
-		p := math.Exp(want[i])
-		if dev := math.Sqrt(n * p * (1 - p)); math.Abs(float64(c)-n*p) > 5*dev {
-			t.Errorf("token %d was drawn %d times, want about %.0f ± %.0f", i, c, n*p, dev)
+		for i, c := range counts {
+			p := math.Exp(want[i])
+			if dev := math.Sqrt(n * p * (1 - p)); math.Abs(float64(c)-n*p) > 5*dev {
+				t.Errorf("token %d was drawn %d times, want about %.0f ± %.0f", i, c, n*p, dev)
+			}
 		}
 	}
 }
@@ -378,6 +386,27 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := NewVocabulary(nil, 3); err == nil {
 		t.Error("an end token beyond the vocabulary")
+	}
+}
+
+// A request's fields, as OpenAI's and transformers' users write them.
+func TestOptionsJSON(t *testing.T) {
+	o := DefaultBeamOptions()
+	err := json.Unmarshal([]byte(`{"temperature":0.7,"top_k":40,"top_p":0.9,"min_p":0.1,"seed":18446744073709551615,"max_tokens":5,"stop":["a"],
+		"logit_bias":{"50256":-100},"no_repeat_ngram_size":2,"presence_penalty":1,"repetition_penalty":1.2,"top_logprobs":3,"early_stopping":true,
+		"num_return_sequences":2,"sequence_bias":[{"tokens":[1,2],"bias":3}]}`), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Options{
+		Temperature: 0.7, TopK: 40, TopP: 0.9, MinP: 0.1, Seed: math.MaxUint64, MaxTokens: 5, Stop: []string{"a"}, LogitBias: map[int32]float32{50256: -100},
+		NoRepeatNGram: 2, PresencePenalty: 1, RepetitionPenalty: 1.2, TopLogProbs: 3, SequenceBias: []SequenceBias{{[]int32{1, 2}, 3}},
+	}
+	if !reflect.DeepEqual(o, BeamOptions{Options: want, NumBeams: 4, LengthPenalty: 1, EarlyStopping: StopAtOnce, NumReturn: 2}) {
+		t.Errorf("%+v", o)
+	}
+	if err := json.Unmarshal([]byte(`{"early_stopping":"never"}`), &o); err != nil || o.EarlyStopping != StopNever {
+		t.Error(o.EarlyStopping, err)
 	}
 }
 
