@@ -59,6 +59,7 @@ type pagedTask[T kernel.Float] struct {
 	row, head    int // strides of q
 	heads, group int // of keys; query heads to each
 	d, size      int
+	block        int // keys that are worked on together: whole pages
 	layer        int
 	scale        T
 	p            *Paged
@@ -70,8 +71,11 @@ type pagedTask[T kernel.Float] struct {
 type pagedSpan struct{ lo, hi int }
 
 // spanRows is how many rows make a span at most: the more, the less often a page is read, the fewer, the more units there are
-// to share out.
-const spanRows = 16
+// to share out. blockKeys is about how many keys are worked on together: they and their values stay in L2.
+const (
+	spanRows  = 16
+	blockKeys = 128
+)
 
 var pagedTasks32, pagedTasks64 sync.Pool
 
@@ -88,6 +92,7 @@ func pagedAttention[T kernel.Float](pool *sync.Pool, out, q *Tensor, layer int, 
 	t.heads = p.Pages[0].shape[2]
 	t.out, t.q, t.row, t.head = data[T](out), data[T](q), q.stride[0], q.stride[1]
 	t.group, t.d, t.size = q.shape[1]/t.heads, q.shape[2], p.size()
+	t.block = max(1, blockKeys/t.size) * t.size
 	t.layer, t.scale, t.p = layer, T(scale), p
 	seen := 0
 	t.spans = t.spans[:0]
@@ -109,99 +114,97 @@ func pagedAttention[T kernel.Float](pool *sync.Pool, out, q *Tensor, layer int, 
 func (t *pagedTask[T]) units(lo, hi int) {
 	pool := buffersOf[T]()
 	n := spanRows * t.group
-	buf := pool.get(2*t.size*t.d + t.size + 2*n)
+	buf := pool.get(2*t.block*t.d + n*(2*t.d+t.block+2))
 	defer pool.put(buf)
 	w := *buf
-	u := pagedUnit[T]{pagedTask: t}
-	u.k, w = w[:t.size*t.d], w[t.size*t.d:]
-	u.v, w = w[:t.size*t.d], w[t.size*t.d:]
-	u.s, w = w[:t.size], w[t.size:]
-	u.top, u.sum = w[:n], w[n:2*n]
+	cut := func(n int) (x []T) { x, w = w[:n:n], w[n:]; return x }
+	u := pagedUnit[T]{pagedTask: t, k: cut(t.block * t.d), v: cut(t.block * t.d), q: cut(n * t.d), o: cut(n * t.d), s: cut(n * t.block), top: cut(n), sum: cut(n)}
 	for i := lo; i < hi; i++ {
-		u.pagedSpan, u.h = t.spans[i/t.heads], i%t.heads
-		u.run()
+		u.run(t.spans[i/t.heads], i%t.heads)
 	}
 }
 
-// pagedUnit is a unit with its working memory.
+// pagedUnit is a unit with its working memory. Its queries are those of each row and of each query head, in this order.
 type pagedUnit[T kernel.Float] struct {
 	*pagedTask[T]
-	pagedSpan
-	h        int // head of keys
-	k, v, s  []T // a page's keys and values, widened, and one query's scores
-	top, sum []T // of each row and query head: the largest score so far, and Σ e^(s − top)
+	k, v     []T // a block's keys and values, widened: [block, D]
+	q, o     []T // queries, scaled, and what has been added up for each: [queries, D]
+	s        []T // a block's scores: [queries, block]
+	top, sum []T // of each query: the largest score so far, and Σ e^(s − top)
 }
 
-// run is the online softmax: with a new largest score all that has been added up is scaled down.
-func (u *pagedUnit[T]) run() {
-	rows := u.p.Rows[u.lo:u.hi]
+// run is the online softmax for a span's rows and one head of keys: with a new largest score all that has been added up
+// is scaled down.
+func (u *pagedUnit[T]) run(span pagedSpan, head int) {
+	rows := u.p.Rows[span.lo:span.hi]
+	n := len(rows) * u.group
 	first, last := rows[0].First, rows[0].Pos
 	for i := range rows {
 		first, last = min(first, rows[i].First), max(last, rows[i].Pos)
 		for g := range u.group {
-			clear(u.o(i, g))
-			u.top[i*u.group+g], u.sum[i*u.group+g] = T(math.Inf(-1)), 0
+			at := i*u.group + g
+			kernel.MulS(u.q[at*u.d:][:u.d], u.pagedTask.q[(span.lo+i)*u.row+(head*u.group+g)*u.head:][:u.d], u.scale)
+			u.top[at], u.sum[at] = T(math.Inf(-1)), 0
 		}
 	}
-	base, table := rows[0].Base, rows[0].Table
-	for j := (first - base) / u.size; j <= (last-base)/u.size; j++ {
-		at := base + j*u.size // the page's first position
-		k, v := u.load(u.p.Pages[table[j]], min(u.size, last+1-at))
+	clear(u.o[:n*u.d])
+	base := rows[0].Base
+	for at := first - (first-base)%u.size; at <= last; at += u.block {
+		keys := min(u.block, last+1-at)
+		u.load(rows[0].Table[(at-base)/u.size:], head, keys)
+		kernel.Gemm(n, keys, u.d, kernel.RowMajor(u.q, u.d), kernel.Mat[T]{Data: u.k, RS: 1, CS: u.d}, u.s, keys, kernel.Epilogue[T]{})
 		for i := range rows {
-			lo, hi := max(0, rows[i].First-at), min(u.size, rows[i].Pos+1-at)
+			lo, hi := max(0, rows[i].First-at), min(keys, rows[i].Pos+1-at)
 			for g := range u.group {
-				if lo < hi {
-					u.add(i, g, k[lo*u.d:hi*u.d], v[lo*u.d:hi*u.d], u.s[:hi-lo])
-				}
+				u.softmax(i*u.group+g, u.s[(i*u.group+g)*keys:][:keys], lo, hi)
 			}
 		}
+		kernel.Gemm(n, u.d, keys, kernel.RowMajor(u.s, keys), kernel.RowMajor(u.v, u.d), u.o, u.d, kernel.Epilogue[T]{Accumulate: true})
 	}
-	for i := range rows {
-		for g := range u.group {
-			o := u.o(i, g)
-			kernel.MulS(o, o, 1/u.sum[i*u.group+g])
+	for i := range n {
+		to := u.out[((span.lo+i/u.group)*u.heads*u.group+head*u.group+i%u.group)*u.d:][:u.d]
+		kernel.MulS(to, u.o[i*u.d:][:u.d], 1/u.sum[i])
+	}
+}
+
+// load brings in a head's keys and values of the first n positions in the pages of a table.
+func (u *pagedUnit[T]) load(table []int32, head, n int) {
+	for i := 0; i < n; i += u.size {
+		page := u.p.Pages[table[i/u.size]]
+		m := min(u.size, n-i) * u.d
+		k, v := u.k[i*u.d:][:m], u.v[i*u.d:][:m]
+		a, b := page.kvAt(u.layer, 0, head), page.kvAt(u.layer, 1, head)
+		if page.dt != F16 {
+			x := data[T](page)
+			copy(k, x[a:])
+			copy(v, x[b:])
+			continue
 		}
+		x := data[uint16](page)
+		k32, _ := any(k).([]float32)
+		v32, _ := any(v).([]float32)
+		kernel.F16ToF32(k32, x[a:][:m])
+		kernel.F16ToF32(v32, x[b:][:m])
 	}
 }
 
-// o is the output of a row's query head.
-func (u *pagedUnit[T]) o(i, g int) []T {
-	return u.out[((u.lo+i)*u.heads*u.group+u.h*u.group+g)*u.d:][:u.d]
-}
-
-// load gives a page's first n keys and values of the unit's head, as T.
-func (u *pagedUnit[T]) load(page *Tensor, n int) (k, v []T) {
-	a, b := page.kvAt(u.layer, 0, u.h), page.kvAt(u.layer, 1, u.h)
-	n *= u.d
-	if page.dt != F16 {
-		x := data[T](page)
-		return x[a:][:n], x[b:][:n]
+// softmax turns a query's scores against a block's keys, of which it sees lo…hi−1, into e^(s − top), 0 where it does not see.
+func (u *pagedUnit[T]) softmax(query int, s []T, lo, hi int) {
+	if lo >= hi {
+		clear(s)
+		return
 	}
-	x := data[uint16](page)
-	k32, _ := any(u.k[:n]).([]float32)
-	v32, _ := any(u.v[:n]).([]float32)
-	kernel.F16ToF32(k32, x[a:][:n])
-	kernel.F16ToF32(v32, x[b:][:n])
-	return u.k[:n], u.v[:n]
-}
-
-// add takes keys and values k, v [len(s), D] into the softmax of row i, query head g.
-func (u *pagedUnit[T]) add(i, g int, k, v, s []T) {
-	q := u.q[(u.lo+i)*u.row+(u.h*u.group+g)*u.head:][:u.d]
-	for j := range s {
-		s[j] = kernel.Dot(q, k[j*u.d:][:u.d]) * u.scale
-	}
-	o, n := u.o(i, g), i*u.group+g
-	if m := kernel.MaxOf(s); m > u.top[n] || m != m {
-		shrink := T(math.Exp(float64(u.top[n] - m))) // 0 on the first page
-		u.top[n] = m
-		u.sum[n] *= shrink
+	clear(s[:lo])
+	clear(s[hi:])
+	s = s[lo:hi]
+	if m := kernel.MaxOf(s); m > u.top[query] || m != m {
+		shrink := T(math.Exp(float64(u.top[query] - m))) // 0 in the first block
+		u.top[query] = m
+		u.sum[query] *= shrink
+		o := u.o[query*u.d:][:u.d]
 		kernel.MulS(o, o, shrink)
 	}
-	kernel.AddS(s, s, -u.top[n])
+	kernel.AddS(s, s, -u.top[query])
 	kernel.Exp(s, s)
-	u.sum[n] += kernel.Sum(s)
-	for j, p := range s {
-		kernel.Axpy(o, p, v[j*u.d:][:u.d])
-	}
+	u.sum[query] += kernel.Sum(s)
 }
