@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/gemma"
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/model/mixtral"
 )
 
 // decoders are asked in this order.
-var decoders = []model.DecoderFamily{llama.Family, mixtral.Family}
+var decoders = []model.DecoderFamily{llama.Family, mixtral.Family, gemma.Family}
 
 // OpenDecoder loads a language model from a checkpoint folder with config.json and model.safetensors (or its shards). The family
 // is recognised by config.json's model_type. set overrides keys of the configuration.
@@ -48,6 +49,14 @@ func NewDecoder(family string, config []byte, seed uint64) (model.TrainableDecod
 		m := mixtral.New(c)
 		m.Init(seed)
 		return m, nil
+	case "gemma":
+		c, err := gemma.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := gemma.New(c)
+		m.Init(seed)
+		return m, nil
 	}
-	return nil, fmt.Errorf("model: no language model %q; there are llama and mixtral", family)
+	return nil, fmt.Errorf("model: no language model %q; there are llama, mixtral and gemma", family)
 }
