@@ -80,7 +80,11 @@ func TestCacheCalls(t *testing.T) {
 		full := 0
 		for range 150 {
 			from, to := r.IntN(5), r.IntN(5)
-			switch r.IntN(8) {
+			switch r.IntN(9) {
+			case 4: // a model that fails half way
+				if _, err := cache.Append(1+r.IntN(9), nil, nil); err != nil && !errors.Is(err, nn.ErrCacheFull) {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
 			case 0:
 				cache.Free(from)
 				delete(m.seqs, from)
