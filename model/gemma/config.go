@@ -13,7 +13,7 @@ import (
 type Config struct {
 	llama.Config
 	Activation    string   `json:"hidden_activation"`                 // gelu_pytorch_tanh
-	QueryScalar   float64  `json:"query_pre_attn_scalar"`             // scores are divided by its square root
+	QueryScalar   int      `json:"query_pre_attn_scalar"`             // scores are divided by its square root
 	LocalTheta    float64  `json:"rope_local_base_freq,omitempty"`    // rope_theta of layers that see a window
 	WindowPattern int      `json:"sliding_window_pattern,omitempty"`  // every so many layers one sees all; layer_types goes before
 	FinalSoftcap  *float64 `json:"final_logit_softcapping,omitempty"` // Gemma 2's; null
@@ -33,6 +33,7 @@ const (
 func DefaultConfig() Config {
 	c := Config{Config: llama.DefaultConfig("gemma3_text"), Activation: "gelu_pytorch_tanh", QueryScalar: 256, LocalTheta: 10000, WindowPattern: 6}
 	window, bos := 4096, int32(2)
+	c.Architectures = []string{"Gemma3ForCausalLM"}
 	c.VocabSize, c.HiddenSize, c.IntermediateSize, c.Layers, c.Heads, c.KVHeads, c.HeadDim = 262208, 2304, 9216, 26, 8, 4, 256
 	c.MaxPositions, c.RopeTheta, c.Tied, c.SlidingWindow, c.BOS, c.EOS = 1<<17, 1e6, true, &window, &bos, llama.Tokens{1}
 	return c
@@ -68,7 +69,7 @@ func (c *Config) Validate() error {
 	switch {
 	case c.Activation != "gelu_pytorch_tanh":
 		return fmt.Errorf("gemma: config.json: hidden_activation %q is not supported; gelu_pytorch_tanh is", c.Activation)
-	case !(c.QueryScalar > 0):
+	case c.QueryScalar < 1:
 		return fmt.Errorf("gemma: config.json: query_pre_attn_scalar is %v", c.QueryScalar)
 	case c.FinalSoftcap != nil || c.AttnSoftcap != nil || c.Bidirectional || c.MLPBias:
 		return fmt.Errorf("gemma: config.json: final_logit_softcapping, attn_logit_softcapping, use_bidirectional_attention and mlp_bias are not supported")
@@ -96,7 +97,7 @@ func (c *Config) newRoPE(kind string) (*nn.RoPE, error) {
 }
 
 // scale is what queries times keys are multiplied by.
-func (c *Config) scale() float64 { return 1 / math.Sqrt(c.QueryScalar) }
+func (c *Config) scale() float64 { return 1 / math.Sqrt(float64(c.QueryScalar)) }
 
 // Parameters is how many numbers the model has: Llama's, two more norms a layer, and those of queries and keys.
 func (c *Config) Parameters() int64 {
