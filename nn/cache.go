@@ -136,6 +136,7 @@ func (c *Cache) Bytes() (n int64) {
 
 // Room is how many more tokens one new sequence could have, in whole pages.
 func (c *Cache) Room() int {
+	c.settle()
 	room := math.MaxInt
 	for i := range c.groups {
 		g := &c.groups[i]
@@ -159,8 +160,8 @@ func (c *Cache) Append(n int, seq, pos []int) (*Rows, error) {
 	if n < 1 || seq != nil && len(seq) != n || pos != nil && len(pos) != n {
 		return nil, fmt.Errorf("nn: cache: %d rows with %d sequences and %d positions", n, len(seq), len(pos))
 	}
+	c.settle()
 	c.call++
-	c.touched = c.touched[:0]
 	r := &c.rows
 	r.pos, r.tokens = r.pos[:0], r.tokens[:0]
 	for i := range n {
@@ -171,7 +172,7 @@ func (c *Cache) Append(n int, seq, pos []int) (*Rows, error) {
 		s := c.touch(id)
 		if pos != nil && pos[i] != s.next {
 			next := s.next
-			c.dropEmpty()
+			c.settle()
 			return nil, fmt.Errorf("nn: cache: row %d is position %d of sequence %d, which has %d tokens before it", i, pos[i], id, next)
 		}
 		r.pos = append(r.pos, s.next)
@@ -179,7 +180,7 @@ func (c *Cache) Append(n int, seq, pos []int) (*Rows, error) {
 	}
 	for i := range c.groups {
 		if need, have := c.need(i), len(c.groups[i].free)+c.groups[i].most-len(c.groups[i].pages); need > have {
-			c.dropEmpty()
+			c.settle()
 			return nil, fmt.Errorf("nn: %w: %d more pages of %d tokens wanted, %d left of %d", ErrCacheFull, need, c.o.PageTokens, have, c.groups[i].most)
 		}
 	}
@@ -220,12 +221,27 @@ func (c *Cache) touch(id int) *sequence {
 	return s
 }
 
-// dropEmpty forgets sequences that a failed call has begun.
-func (c *Cache) dropEmpty() {
+// settle takes back what an Append without a Done has begun: the model has failed in between.
+func (c *Cache) settle() {
 	for _, s := range c.touched {
 		if s.length == 0 {
-			c.Free(s.id)
+			c.forget(s)
+		} else {
+			c.cut(s)
 		}
+	}
+	c.touched = c.touched[:0]
+}
+
+// cut gives back the pages beyond a sequence's tokens, of which there is at least one.
+func (c *Cache) cut(s *sequence) {
+	for i := range c.groups {
+		t := &s.tables[i]
+		keep := min((s.length-1-t.base)/c.o.PageTokens+1, len(t.pages))
+		for _, id := range t.pages[keep:] {
+			c.groups[i].drop(id)
+		}
+		t.pages = t.pages[:keep]
 	}
 }
 
@@ -320,21 +336,23 @@ func (c *Cache) done() {
 
 // Free forgets a sequence; one that the cache does not know is no mistake.
 func (c *Cache) Free(seq int) {
-	s := c.seqs[seq]
-	if s == nil {
-		return
+	c.settle()
+	if s := c.seqs[seq]; s != nil {
+		c.forget(s)
 	}
+}
+
+func (c *Cache) forget(s *sequence) {
 	for i := range c.groups {
 		for _, id := range s.tables[i].pages {
 			c.groups[i].drop(id)
 		}
 	}
-	delete(c.seqs, seq)
+	delete(c.seqs, s.id)
 }
 
 // Truncate takes a sequence back to its first n tokens, as if the others had never been.
 func (c *Cache) Truncate(seq, n int) error {
-	s := c.seqs[seq]
 	if err := c.holds(seq, n); err != nil {
 		return err
 	}
@@ -342,15 +360,9 @@ func (c *Cache) Truncate(seq, n int) error {
 		c.Free(seq)
 		return nil
 	}
+	s := c.seqs[seq]
 	s.length = n
-	for i := range c.groups {
-		t := &s.tables[i]
-		keep := (n-1-t.base)/c.o.PageTokens + 1
-		for _, id := range t.pages[keep:] {
-			c.groups[i].drop(id)
-		}
-		t.pages = t.pages[:keep]
-	}
+	c.cut(s)
 	return nil
 }
 
@@ -382,8 +394,9 @@ func (c *Cache) Share(from, to, n int) error {
 	return nil
 }
 
-// holds tells whether a sequence could go on after its first n tokens.
+// holds tells whether a sequence could go on after its first n tokens, once the last call is settled.
 func (c *Cache) holds(seq, n int) error {
+	c.settle()
 	s := c.seqs[seq]
 	if s == nil || n < 0 || n > s.length {
 		return fmt.Errorf("nn: cache: no %d tokens of sequence %d, which has %d", n, seq, c.Len(seq))

@@ -45,3 +45,35 @@ func ExampleBCEWithLogits() {
 	fmt.Printf("%.4f\n", nn.BCEWithLogits(logits, labels, nil).Item()) // (ln 2 + 0)/2
 	// Output: 0.3466
 }
+
+// Two answers to one prompt share its pages.
+func ExampleCache() {
+	cache, err := nn.NewCache(nn.CacheOptions{Layers: 1, Heads: 1, HeadDim: 4, MaxTokens: 64, PageTokens: 8})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	put := func(seq ...int) { // a decoder's Forward does this in each layer
+		rows, err := cache.Append(len(seq), seq, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		x := ctx.Normal(1, tensor.F32, len(seq), 1, 4)
+		rows.Attend(0, x, x, x, nn.AttendOptions{})
+		rows.Done()
+	}
+	put(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	if err := cache.Fork(0, 1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("after the prompt there is room for", cache.Room())
+	put(0, 1)
+	fmt.Println(cache.Len(0), cache.Len(1), "tokens, room for", cache.Room())
+	// Output:
+	// after the prompt there is room for 48
+	// 11 11 tokens, room for 40
+}

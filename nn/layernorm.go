@@ -26,8 +26,9 @@ func (l *LayerNorm) Forward(x *tensor.Tensor) *tensor.Tensor {
 
 // RMSNorm divides by the root mean square of the last axis (arXiv 1910.07467).
 type RMSNorm struct {
-	Weight *tensor.Tensor // [C]
-	Eps    float64
+	Weight  *tensor.Tensor // [C]
+	Eps     float64
+	Centred bool // the gain is 1 + Weight, as in Gemma's checkpoints
 }
 
 // NewRMSNorm makes the layer for C channels with gain 1.
@@ -38,4 +39,9 @@ func NewRMSNorm(c int, eps float64) *RMSNorm {
 }
 
 // Forward keeps the shape [..., C].
-func (l *RMSNorm) Forward(x *tensor.Tensor) *tensor.Tensor { return x.RMSNorm(l.Weight, l.Eps) }
+func (l *RMSNorm) Forward(x *tensor.Tensor) *tensor.Tensor {
+	if l.Centred {
+		return x.RMSNorm(x.Ctx().Use(l.Weight).AddS(1), l.Eps)
+	}
+	return x.RMSNorm(l.Weight, l.Eps)
+}

@@ -32,8 +32,8 @@ func StoreKV(k, v *Tensor, layer int, p *Paged) {
 
 // PagedAttention is softmax(q·kᵀ·scale)·v over the positions that each row sees, of keys and values in pages: q [N, H, D]
 // → [N, H·D], H a multiple of the pages' Hkv (query head h reads head h/(H/Hkv)); scale 0 means 1/√D. The softmax runs
-// page by page (arXiv 1805.02867), so scores are kept for one page only, and a row's result depends neither on the
-// other rows nor on the number of threads. It is for inference.
+// block by block (arXiv 1805.02867), so the scores of a few pages are all that is kept, and the bits do not depend on the number of
+// threads. It is for inference.
 func PagedAttention(q *Tensor, layer int, scale float64, p *Paged) *Tensor {
 	c := ctxOf("paged attention", q)
 	sameFloat("paged attention", q)

@@ -218,3 +218,18 @@ func ExampleBind() {
 	// weights: the checkpoint does not fit the model: tensor "head.weight" is [3 4], want [3 2]
 	// tensor "rope" is not used by the model
 }
+
+// A model of sizes that the file does not bear out is refused before anything is allocated.
+func TestEnough(t *testing.T) {
+	f := fileOf(nn.Walk(newNet()), tensor.F16, nil)
+	n := int64(0)
+	for _, p := range nn.Walk(newNet()) {
+		n += int64(p.Tensor.Len())
+	}
+	if err := weights.Enough(f, n); err != nil {
+		t.Error(err)
+	}
+	if err := weights.Enough(f, n+1); err == nil || !strings.Contains(err.Error(), fmt.Sprint(n)) {
+		t.Errorf("one too few: %v", err)
+	}
+}

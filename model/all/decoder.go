@@ -6,14 +6,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/gemma"
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/model/mixtral"
 )
 
 // decoders are asked in this order.
-var decoders = []model.DecoderFamily{llama.Family, mixtral.Family}
+var decoders = []model.DecoderFamily{llama.Family, mixtral.Family, gemma.Family}
 
 // OpenDecoder loads a language model: a GGUF file or any part of a split one, or a folder with config.json and
 // safetensors, or with one GGUF model. The family is recognised by what the file says, never by its name. set overrides
@@ -45,12 +47,14 @@ func OpenDecoder(path string, set map[string]string) (model.Decoder, error) {
 	if err := json.Unmarshal(b, &c.Config); err != nil {
 		return nil, fmt.Errorf("model: %s: config.json: %w", path, err)
 	}
+	var names []string
 	for _, f := range decoders {
 		if f.Match(c) {
 			return f.Load(c, set)
 		}
+		names = append(names, f.Name)
 	}
-	return nil, fmt.Errorf("model: %s: no family of language models for model_type %q", path, c.ModelType())
+	return nil, fmt.Errorf("model: %s: no language model is of model_type %q; there are the families %s", path, c.ModelType(), strings.Join(names, ", "))
 }
 
 func openGGUF(path string, set map[string]string) (model.Decoder, error) {
@@ -75,4 +79,35 @@ func beginsGGUF(path string) (bool, error) {
 		return false, nil // too short for any model
 	}
 	return string(magic[:]) == "GGUF", nil
+}
+
+// NewDecoder builds an untrained language model from config.json over the family's defaults, its parameters drawn by seed.
+func NewDecoder(family string, config []byte, seed uint64) (model.TrainableDecoder, error) {
+	switch family {
+	case "llama":
+		c, err := llama.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := llama.New(c)
+		m.Init(seed)
+		return m, nil
+	case "mixtral":
+		c, err := mixtral.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := mixtral.New(c)
+		m.Init(seed)
+		return m, nil
+	case "gemma":
+		c, err := gemma.ParseConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		m := gemma.New(c)
+		m.Init(seed)
+		return m, nil
+	}
+	return nil, fmt.Errorf("model: no language model %q; there are llama, mixtral and gemma", family)
 }

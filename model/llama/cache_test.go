@@ -304,6 +304,7 @@ func TestMistakes(t *testing.T) {
 		"again":          {Tokens: []int32{1}, Pos: []int{9}},
 		"new, not at 0":  {Tokens: []int32{1, 1}, Pos: []int{10, 1}, Seq: []int{0, 4}},
 		"no such token":  {Tokens: []int32{1, 50}},
+		"no token, new":  {Tokens: []int32{1, 2, 50}, Seq: []int{0, 0, 3}},
 		"negative token": {Tokens: []int32{-1}},
 		"no rows":        {},
 		"few wishes":     {Tokens: []int32{1, 2}, Want: []bool{true}},
@@ -318,7 +319,7 @@ func TestMistakes(t *testing.T) {
 		if (name == "full" || name == "too long") != errors.Is(err, nn.ErrCacheFull) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if s.cache.Len(0) != 10 || s.cache.Len(1) != 0 {
+		if s.cache.Len(0) != 10 || s.cache.Len(1) != 0 || s.cache.Room() != 4 {
 			t.Errorf("%s: the cache has changed", name)
 		}
 	}
@@ -336,6 +337,17 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("truncated to nothing: %v, room for %d", err, s.cache.Room())
 	}
 	near(t, "from the start", s.one(0, tokens...), whole(m, tokens))
+}
+
+// Rows of which none is asked for its logits cost no head.
+func TestNothingWanted(t *testing.T) {
+	m := tiny(t, tensor.F64, nil)
+	tokens := words(7, 12)
+	s := newSession(t, m, nn.CacheOptions{})
+	if got := s.forward(model.Batch{Tokens: tokens[:9], Want: make([]bool, 9)}); len(got) != 0 {
+		t.Errorf("%d logits", len(got))
+	}
+	near(t, "afterwards", s.one(0, tokens[9:]...), whole(m, tokens)[9*50:])
 }
 
 // Embeddings in place of tokens, from another Ctx.

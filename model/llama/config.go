@@ -80,6 +80,9 @@ func (t Tokens) MarshalJSON() ([]byte, error) {
 func DefaultConfig(modelType string) Config {
 	c := Config{ModelType: modelType, VocabSize: 32000, HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32,
 		MaxPositions: 2048, HiddenAct: "silu", NormEps: 1e-6, RopeTheta: 10000}
+	if a := architectures[modelType]; a != "" {
+		c.Architectures = []string{a}
+	}
 	switch modelType {
 	case "mistral":
 		window := 4096
@@ -93,6 +96,9 @@ func DefaultConfig(modelType string) Config {
 	}
 	return c
 }
+
+// architectures are transformers' classes, which other programs look for in config.json.
+var architectures = map[string]string{"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 
 // ParseConfig reads config.json over the defaults of its model type.
 func ParseConfig(b []byte) (Config, error) {

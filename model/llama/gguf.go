@@ -11,9 +11,9 @@ import (
 	"github.com/hanji-ml/hanji/weights"
 )
 
-// architectures of GGUF files that this package is, and the model types that they are. Of Mistral's and Vicuna's files
+// ggufArchitectures are those of GGUF files that this package is, and the model types that they are. Of Mistral's and Vicuna's files
 // the architecture is llama.
-var architectures = map[string]string{"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+var ggufArchitectures = map[string]string{"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 
 // LoadGGUF reads a GGUF file (or any part of a split one, or a folder with one): weights stay in their format, F16 and BF16 in
 // the mapped file. Close the model when it is not needed any more.
@@ -88,7 +88,7 @@ func ConfigFromGGUF(f *gguf.File) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	kind, ok := architectures[arch]
+	kind, ok := ggufArchitectures[arch]
 	if !ok {
 		return Config{}, fmt.Errorf("architecture %q is not supported; there are llama, qwen2 and qwen3", arch)
 	}

@@ -28,6 +28,7 @@ type Attention struct {
 	Out   *nn.Linear  `w:"o_proj"` // H·D → C
 	QNorm *nn.RMSNorm `w:"q_norm"` // of each head, before it turns; nil: none
 	KNorm *nn.RMSNorm `w:"k_norm"`
+	Scale float64     `w:"-"` // of q·k; 0: 1/√D
 
 	layer, headDim, window int
 }
@@ -53,7 +54,7 @@ func (a *Attention) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) *t
 	if a.QNorm != nil {
 		q, k = a.QNorm.Forward(q), a.KNorm.Forward(k)
 	}
-	y := rows.Attend(a.layer, rot.Apply(q), rot.Apply(k), v, nn.AttendOptions{Window: a.window})
+	y := rows.Attend(a.layer, rot.Apply(q), rot.Apply(k), v, nn.AttendOptions{Scale: a.Scale, Window: a.window})
 	return a.Out.Forward(y)
 }
 

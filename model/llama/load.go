@@ -6,7 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/model"
@@ -88,10 +91,37 @@ func SaveConfig(dir string, config any) error {
 	if err != nil {
 		return err
 	}
+	floats := map[string]bool{}
+	floatKeys(reflect.TypeOf(config), floats)
+	b = wholeNumber.ReplaceAllFunc(b, func(line []byte) []byte {
+		if part := wholeNumber.FindSubmatch(line); floats[string(part[1])] {
+			return slices.Concat(part[0][:len(part[0])-len(part[3])], []byte(".0"), part[3])
+		}
+		return line
+	})
 	return atomicfile.Write(filepath.Join(dir, "config.json"), func(w io.Writer) error {
 		_, err := w.Write(append(b, '\n'))
 		return err
 	})
+}
+
+// wholeNumber is a line of indented JSON: its key, its value, and what follows. transformers 5 refuses a float without a point.
+var wholeNumber = regexp.MustCompile(`(?m)^ *"(\w+)": (-?\d+)(,?)$`)
+
+// floatKeys collects the keys under which a struct's floats are written.
+func floatKeys(t reflect.Type, keys map[string]bool) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map:
+		floatKeys(t.Elem(), keys)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.Type.Kind() == reflect.Float64 {
+				keys[name] = true
+			}
+			floatKeys(f.Type, keys)
+		}
+	}
 }
 
 // Init draws the parameters as transformers does: matrices and embeddings from a normal distribution of standard deviation

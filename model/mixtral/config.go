@@ -20,6 +20,7 @@ type Config struct {
 func DefaultConfig() Config {
 	c := Config{Config: llama.DefaultConfig("mistral"), Experts: 8, ExpertsPerToken: 2, AuxCoef: 0.001}
 	c.ModelType, c.NormEps, c.RopeTheta, c.SlidingWindow = "mixtral", 1e-5, 1e6, nil
+	c.Architectures = []string{"MixtralForCausalLM"}
 	return c
 }
 

@@ -112,33 +112,3 @@ func TestSaveLoad(t *testing.T) {
 		t.Error("a truncated checkpoint loads")
 	}
 }
-
-// Once warm, a decoded token takes nothing from the garbage collector.
-func TestNoAllocations(t *testing.T) {
-	m := tiny(t, tensor.F32)
-	cache, err := m.NewCache(nn.CacheOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := tensor.New(tensor.Options{})
-	defer ctx.Close()
-	token := []int32{3}
-	step := func() {
-		ctx.Next(0)
-		if _, err := m.Forward(ctx, model.Batch{Tokens: token}, cache); err != nil {
-			t.Fatal(err)
-		}
-		token[0] = (token[0] + 1) % 50
-		if cache.Len(0) == 100 {
-			if err := cache.Truncate(0, 40); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for range 120 {
-		step()
-	}
-	if n := testing.AllocsPerRun(100, step); n != 0 && !raceDetector {
-		t.Errorf("%v allocations a token", n)
-	}
-}

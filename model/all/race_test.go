@@ -1,6 +1,6 @@
 //go:build race
 
-package llama
+package all_test
 
 // raceDetector: sync.Pool drops what it is given now and then, so allocations say nothing.
 const raceDetector = true

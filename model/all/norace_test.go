@@ -1,5 +1,5 @@
 //go:build !race
 
-package llama
+package all_test
 
 const raceDetector = false

@@ -1,0 +1,74 @@
+package gemma
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/model/llama"
+	"github.com/hanji-ml/hanji/safetensors"
+	"github.com/hanji-ml/hanji/tensor"
+	"github.com/hanji-ml/hanji/weights"
+)
+
+// Family is Gemma 3 (text).
+var Family = model.DecoderFamily{
+	Name:  "gemma",
+	Match: func(c model.Checkpoint) bool { return c.ModelType() == "gemma3_text" },
+	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+}
+
+// binding is how published tensors become the model's: under their own names.
+func binding(c *Config) weights.Options {
+	if c.Tied {
+		return weights.Options{Ignore: []string{"lm_head.weight"}} // the embedding again
+	}
+	return weights.Options{}
+}
+
+// Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
+// overrides keys of the configuration.
+func Load(dir string, set map[string]string) (*Model, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, fmt.Errorf("gemma: %w", err)
+	}
+	if b, err = model.OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("gemma: %s: %w", dir, err)
+	}
+	c, err := ParseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	file, err := safetensors.OpenModel(dir)
+	if err != nil {
+		return nil, fmt.Errorf("gemma: %w", err)
+	}
+	defer file.Close()
+	if err := weights.Enough(file, c.Parameters()); err != nil {
+		return nil, fmt.Errorf("gemma: %s: %w", dir, err)
+	}
+	m := New(c)
+	if err := weights.Bind(m, file, binding(&c)); err != nil {
+		return nil, fmt.Errorf("gemma: %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// Save writes config.json and model.safetensors; transformers loads them.
+func (m *Model) Save(dir string) error { return m.SaveAs(dir, tensor.F32) }
+
+// SaveAs is Save with another storage type, F16 or BF16.
+func (m *Model) SaveAs(dir string, dt tensor.DType) error {
+	c := m.Config
+	c.DType = llama.DTypeName(dt)
+	if err := llama.SaveConfig(dir, c); err != nil {
+		return fmt.Errorf("gemma: %w", err)
+	}
+	return weights.Save(filepath.Join(dir, "model.safetensors"), m, dt, nil)
+}
+
+// Init draws the parameters as transformers does: matrices and embeddings from a normal distribution of standard deviation
+// initializer_range, gains 1 (which the file has as 0).
+func (m *Model) Init(seed uint64) { llama.InitNormal(m, seed, m.Config.InitRange) }

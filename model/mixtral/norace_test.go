@@ -1,5 +1,0 @@
-//go:build !race
-
-package mixtral
-
-const raceDetector = false

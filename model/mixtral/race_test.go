@@ -1,6 +1,0 @@
-//go:build race
-
-package mixtral
-
-// raceDetector: sync.Pool drops what it is given now and then, so allocations say nothing.
-const raceDetector = true
