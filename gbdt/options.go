@@ -143,6 +143,14 @@ type Options struct {
 	ConvertModelLanguage       string
 	ConvertModel               string
 
+	// For callers from Go.
+
+	Validation []Validation          // sets to evaluate after every iteration, in order
+	InitModel  *Model                // go on from this model: its trees come first
+	OnIter     func(Iteration) error // called after every iteration; an error ends training and is returned, [ErrStop] ends it well
+	// CustomObjective computes gradients and hessians from raw scores, class after class, for Objective "custom".
+	CustomObjective func(score []float64, grad, hess []float32)
+
 	full   bool              // zero is meant: made by DefaultOptions
 	given  map[string]bool   // names that Set was called with
 	others map[string]string // parameters without a field
@@ -168,17 +176,17 @@ func (o Options) withDefaults() Options {
 		return o
 	}
 	d := DefaultOptions()
-	d.given, d.others = o.given, o.others
 	for i := range params {
 		p := &params[i]
 		if p.at == nil {
 			continue
 		}
-		if from := p.at(&o); !isZeroField(from) || o.given[p.name] {
-			copyField(p.at(&d), from)
+		if to := p.at(&o); isZeroField(to) && !o.given[p.name] {
+			copyField(to, p.at(&d))
 		}
 	}
-	return d
+	o.full = true
+	return o
 }
 
 // UnknownParameterError is what Set returns for a name that LightGBM does not know; LightGBM itself only warns.

@@ -27,7 +27,7 @@ type stopper struct {
 }
 
 func (m *Model) stopper(o PredictOptions) stopper {
-	if !o.EarlyStop || !(m.transform.inexact || m.average) {
+	if !o.EarlyStop || !m.transform.inexact || m.average {
 		return stopper{}
 	}
 	s := stopper{freq: o.EarlyStopFreq, margin: o.EarlyStopMargin}

@@ -55,7 +55,7 @@ type tree struct {
 	shrinkage float64
 	depth     int // of the deepest leaf; the root alone is 0
 
-	*grown // of a tree made by training in this process: what predicting by bins needs
+	*grown // of a tree made by training: what predicting by bins needs; dropped when training ends
 }
 
 // grown holds a tree in terms of bins.
