@@ -91,8 +91,9 @@ func (l *learner) setMeta() error {
 		}
 	}
 	l.meta = make([]featureMeta, len(ds.used))
+	places := ds.featurePlaces()
 	for j, f := range ds.used {
-		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1, rng: newRandom(o.ExtraSeed + j)}
+		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1, rng: newRandom(o.ExtraSeed + places[j])}
 		if m.mapper.mostFreqBin == 0 {
 			m.offset = 1
 		}
@@ -155,7 +156,8 @@ func (l *learner) begin(grad, hess []float32) {
 			l.gh[2*i], l.gh[2*i+1] = grad[i], hess[i]
 		}
 	})
-	root := leafState{count: int(l.part.count[0])}
+	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
+	root := leafState{count: int(l.part.count[0]), output: l.smaller.output}
 	if l.bag == nil {
 		for i, g := range grad { // in order: the sum must not depend on the number of threads
 			root.grad += float64(g)

@@ -9,7 +9,7 @@ import (
 
 // fitLinear fits a linear model in each leaf on the numerical features above it (equation 3 of Shi, Li and Li 2019,
 // "Gradient Boosting With Piece-Wise Linear Regression Trees", arXiv:1802.05640): −(XᵀHX + λ)⁻¹ Xᵀg. The first tree
-// keeps its constants, and so does a leaf with too few rows or a singular matrix. Rows with NaN in a feature of the
+// keeps its constants, and so does a leaf with too few rows. Rows with NaN in a feature of the
 // model are left out.
 func (l *learner) fitLinear(t *tree, grad, hess []float32, first bool) {
 	t.leafConst = slices.Clone(t.leafValue)
@@ -106,7 +106,8 @@ rows:
 	return known
 }
 
-// solve eliminates with full pivoting, as the reference's LU does; false if the matrix is singular.
+// solve eliminates with full pivoting. Where the matrix is singular, pivots below a threshold are taken for zero and
+// their unknowns set to zero, as Eigen's FullPivLU does for the reference.
 func (m *leastSquares) solve(lambda float64) ([]float64, bool) {
 	n := m.n
 	a := make([][]float64, n) // the last column is the right side
@@ -128,23 +129,20 @@ func (m *leastSquares) solve(lambda float64) ([]float64, bool) {
 	for i := range column {
 		column[i] = i
 	}
+	largest := 0.0
+	rank := n
 	for p := range n {
-		r, c := p, p
-		for i := p; i < n; i++ {
-			for j := p; j < n; j++ {
-				if math.Abs(a[i][j]) > math.Abs(a[r][c]) {
-					r, c = i, j
-				}
-			}
-		}
-		if a[r][c] == 0 || a[r][c] != a[r][c] {
-			return nil, false
+		r, c := largestPivot(a, p)
+		if a[r][c] == 0 {
+			rank = p
+			break
 		}
 		a[p], a[r] = a[r], a[p]
 		for i := range a {
 			a[i][p], a[i][c] = a[i][c], a[i][p]
 		}
 		column[p], column[c] = column[c], column[p]
+		largest = max(largest, math.Abs(a[p][p]))
 		for i := p + 1; i < n; i++ {
 			f := a[i][p] / a[p][p]
 			for j := p; j <= n; j++ {
@@ -152,16 +150,34 @@ func (m *leastSquares) solve(lambda float64) ([]float64, bool) {
 			}
 		}
 	}
+	const eps = 0x1p-52
+	for rank > 0 && math.Abs(a[rank-1][rank-1]) <= largest*eps*float64(n) {
+		rank--
+	}
 	x := make([]float64, n)
-	for p := n - 1; p >= 0; p-- {
+	for p := rank - 1; p >= 0; p-- {
 		v := a[p][n]
-		for j := p + 1; j < n; j++ {
+		for j := p + 1; j < rank; j++ {
 			v -= a[p][j] * x[column[j]]
 		}
-		x[column[p]] = v / a[p][p]
-		if math.IsNaN(x[column[p]]) || math.IsInf(x[column[p]], 0) {
+		v /= a[p][p]
+		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil, false
 		}
+		x[column[p]] = v
 	}
 	return x, true
+}
+
+// largestPivot finds the largest element from row and column p on.
+func largestPivot(a [][]float64, p int) (row, column int) {
+	row, column = p, p
+	for i := p; i < len(a); i++ {
+		for j := p; j < len(a); j++ {
+			if math.Abs(a[i][j]) > math.Abs(a[row][column]) {
+				row, column = i, j
+			}
+		}
+	}
+	return row, column
 }

@@ -213,7 +213,8 @@ func pointLoss(name string, o *Options) (loss func(y float32, p float64) float64
 	case "gamma":
 		return func(y float32, p float64) float64 { // −ln of the gamma density with shape 1
 			theta := -1 / p
-			return -((float64(y)*theta + safeLog(-theta)) + (safeLog(float64(y)) - safeLog(float64(y))))
+			l := safeLog(float64(y))
+			return -((float64(y)*theta + safeLog(-theta)) + (l - float64(float32(l)))) // the reference takes one log in float32
 		}, isPositive
 	case "gamma_deviance":
 		return func(y float32, p float64) float64 {

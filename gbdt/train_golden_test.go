@@ -14,9 +14,11 @@ import (
 	"github.com/hanji-ml/hanji/internal/golden"
 )
 
-// mismatched names the cases whose training does not reproduce LightGBM's trees, and why. The test holds that they
-// still do not, so that the list cannot go stale.
-var mismatched = map[string]string{}
+// mismatched names the cases whose training does not reproduce LightGBM's trees and metrics, and why. The test holds
+// that they still do not, so that the list cannot go stale.
+var mismatched = map[string]string{
+	"obj_gamma": "the trees match; the metric gamma is off by 5e-10: LightGBM takes one log of it in float32, and glibc's logf does not always round to nearest",
+}
 
 // trained is a training of a fixture.
 type trained struct {
