@@ -16,6 +16,7 @@ type Column struct {
 	Values      []float64
 	Float32     []float32 // instead of Values
 	Categorical bool      // the numbers are codes of categories, 0…2³¹−1; negative ones count as missing
+	Ignore      bool      // keeps its place among the features, but is never split on
 }
 
 // Len is the number of rows.
@@ -224,6 +225,10 @@ func (ds *Dataset) findMappers() error {
 	scratch := make([][]float64, par.Threads())
 	par.ForWorker(len(ds.columns), 1, func(worker, i, _ int) {
 		c, p := &ds.columns[i], p
+		if c.Ignore {
+			ds.mappers[i] = &binMapper{numBin: 1, trivial: true}
+			return
+		}
 		p.maxBin = o.MaxBin
 		if o.MaxBinByFeature != nil {
 			p.maxBin = o.MaxBinByFeature[i]
@@ -319,6 +324,62 @@ func readForcedBins(path string, features int) ([][]float64, error) {
 		}
 	}
 	return out, nil
+}
+
+// Subset gives the data set of some rows, ascending, with the same bins. Of a data set with queries they must be whole
+// queries.
+func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
+	for i, r := range rows {
+		if r < 0 || r >= ds.rows || i > 0 && r <= rows[i-1] {
+			return nil, fmt.Errorf("gbdt: subset: row %d at position %d: want rows in 0..%d, ascending", r, i, ds.rows-1)
+		}
+	}
+	d := Data{Columns: make([]Column, len(ds.columns)), Label: pick(ds.label, rows), Weight: pick(ds.weight, rows)}
+	for j := range ds.columns {
+		c := ds.columns[j]
+		c.Name, c.Values, c.Float32 = ds.names[j], pick(c.Values, rows), pick32(c.Float32, rows)
+		d.Columns[j] = c
+	}
+	for k := range len(ds.init) / ds.rows {
+		d.InitScore = append(d.InitScore, pick(ds.init[k*ds.rows:(k+1)*ds.rows], rows)...)
+	}
+	for q, at := 0, 0; q+1 < len(ds.queries) && at < len(rows); q++ {
+		lo, hi := int(ds.queries[q]), int(ds.queries[q+1])
+		n := 0
+		for at+n < len(rows) && rows[at+n] < hi {
+			n++
+		}
+		if n != 0 && n != hi-lo {
+			return nil, fmt.Errorf("gbdt: subset: it holds %d of the %d rows of query %d, want all or none", n, hi-lo, q)
+		}
+		if n > 0 {
+			d.Group = append(d.Group, n)
+		}
+		at += n
+	}
+	return ds.NewValid(d)
+}
+
+func pick[T float32 | float64](v []T, rows []int) []float64 {
+	if v == nil {
+		return nil
+	}
+	out := make([]float64, len(rows))
+	for i, r := range rows {
+		out[i] = float64(v[r])
+	}
+	return out
+}
+
+func pick32(v []float32, rows []int) []float32 {
+	if v == nil {
+		return nil
+	}
+	out := make([]float32, len(rows))
+	for i, r := range rows {
+		out[i] = v[r]
+	}
+	return out
 }
 
 // row copies the values of a row.
