@@ -63,8 +63,8 @@ func TestGoldenBinning(t *testing.T) {
 	must(t, err)
 	var columns map[string][]golden.Float
 	must(t, json.Unmarshal(b, &columns))
-	if len(cases) != 176 {
-		t.Errorf("%d cases, want 176", len(cases))
+	if len(cases) < 150 { // 176 for seed 0
+		t.Errorf("only %d cases", len(cases))
 	}
 	for _, k := range cases {
 		t.Run(fmt.Sprint(k.Column, k.Params), func(t *testing.T) {

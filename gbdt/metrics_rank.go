@@ -234,18 +234,18 @@ func (e *evaluator) initQueries(ds *Dataset, o *Options) error {
 			total += float64(w)
 		}
 	}
-	values := make([]float64, queries*len(ks))
+	values, weighed := make([]float64, queries*len(ks)), make([]bool, queries)
 	e.eval = func(score, out []float64) {
 		par.For(queries, 8, func(lo, hi int) {
 			for q := lo; q < hi; q++ {
 				a, b := ds.queries[q], ds.queries[q+1]
-				one(q, ds.label[a:b], score[a:b], values[q*len(ks):(q+1)*len(ks)])
+				weighed[q] = one(q, ds.label[a:b], score[a:b], values[q*len(ks):(q+1)*len(ks)])
 			}
 		})
 		clear(out)
 		for q := range queries {
 			w := 1.0
-			if ds.qWeight != nil {
+			if ds.qWeight != nil && weighed[q] {
 				w = float64(ds.qWeight[q])
 			}
 			for i := range ks {
@@ -259,11 +259,16 @@ func (e *evaluator) initQueries(ds *Dataset, o *Options) error {
 	return nil
 }
 
-type queryMetric func(q int, label []float32, score, out []float64)
+// queryMetric computes a metric of one query at all ranks, and tells whether the query's weight counts: LightGBM adds 1
+// without it for a query where nothing has a gain.
+type queryMetric func(q int, label []float32, score, out []float64) (weighed bool)
 
 func (e *evaluator) queryMetric(ds *Dataset, o *Options, ks []int) (queryMetric, error) {
 	if e.name == "map" {
-		return func(_ int, label []float32, score, out []float64) { averagePrecisionAt(ks, label, score, out) }, nil
+		return func(_ int, label []float32, score, out []float64) bool {
+			averagePrecisionAt(ks, label, score, out)
+			return true
+		}, nil
 	}
 	d, err := newDCG(ds, o)
 	if err != nil {
@@ -281,12 +286,12 @@ func (e *evaluator) queryMetric(ds *Dataset, o *Options, ks []int) (queryMetric,
 			}
 		}
 	}
-	return func(q int, label []float32, score, out []float64) {
+	return func(q int, label []float32, score, out []float64) bool {
 		if best[q][0] <= 0 { // no row of the query has a gain
 			for i := range out {
 				out[i] = 1
 			}
-			return
+			return false
 		}
 		sum, at := 0.0, 0
 		order := byScore(make([]int32, 0, len(score)), score)
@@ -296,6 +301,7 @@ func (e *evaluator) queryMetric(ds *Dataset, o *Options, ks []int) (queryMetric,
 			}
 			out[i] = sum * best[q][i]
 		}
+		return true
 	}, nil
 }
 

@@ -17,7 +17,7 @@ import (
 // mismatched names the cases whose training does not reproduce LightGBM's trees and metrics, and why. The test holds
 // that they still do not, so that the list cannot go stale.
 var mismatched = map[string]string{
-	"obj_gamma": "the trees match; the metric gamma is off by 5e-10: LightGBM takes one log of it in float32, and glibc's logf does not always round to nearest",
+	"obj_gamma": "the trees match; the metric gamma is off by 5e-10: LightGBM takes one log of it in float32, and glibc's logf does not always round to nearest (seed 0)",
 }
 
 // trained is a training of a fixture.
@@ -208,7 +208,7 @@ func TestGoldenTraining(t *testing.T) {
 				d = f.diffEvals(t, got.evals)
 			}
 			if why, ok := mismatched[name]; ok {
-				if d == "" {
+				if d == "" && *f.Seed == 0 { // another seed's numbers may happen to round alike
 					t.Errorf("matches: take it out of mismatched (%s)", why)
 				}
 				return
