@@ -1,10 +1,9 @@
 package gbdt
 
-import (
-	"encoding/binary"
+import "github.com/hanji-ml/hanji/internal/par"
 
-	"github.com/hanji-ml/hanji/internal/par"
-)
+// gradPair is gradient and hessian of a row.
+type gradPair struct{ grad, hess float32 }
 
 // binSum is what a histogram keeps of the rows in one bin. There is no count: LightGBM estimates it from the hessians.
 type binSum struct{ grad, hess float64 }
@@ -15,8 +14,7 @@ type histogram struct {
 	splittable []bool   // by feature: false once no split of it was possible, for all that comes below
 }
 
-// histogramGroup is how many features are added up together: eight histograms of 256 bins are 32 KiB, which stays in
-// the L1 cache, and their bins of a row are one 64-bit word.
+// histogramGroup is how many features share a word of bins.
 const histogramGroup = 8
 
 // histogramBlock is how many rows all groups go through before the next ones, so that the second group finds the rows
@@ -26,9 +24,10 @@ const histogramBlock = 1 << 11
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
 	columns []binColumn
-	rows    []uint8 // bins of a row side by side, groups of 8; nil if some feature has more than 256 bins
-	stride  int     // bytes a row
-	offset  []int   // of each feature's bins in a histogram
+	rows    []uint64   // bins of a row side by side, 8 a word; nil if some feature has more than 256 bins
+	stride  int        // words a row
+	offset  []int      // of each feature's bins in a histogram
+	scratch [][]uint64 // words of a block, for each task
 }
 
 // newBinLayout lays out all features by rows, if they fit.
@@ -42,13 +41,14 @@ func newBinLayout(ds *Dataset) binLayout {
 	if !byRow {
 		return l
 	}
-	l.stride = (len(ds.used) + histogramGroup - 1) / histogramGroup * histogramGroup
-	l.rows = make([]uint8, ds.rows*l.stride)
+	l.stride = (len(ds.used) + histogramGroup - 1) / histogramGroup
+	l.rows = make([]uint64, ds.rows*l.stride)
 	par.For(ds.rows, 1<<12, func(lo, hi int) {
 		for j := range ds.bins {
-			u8 := ds.bins[j].u8
-			for i := lo; i < hi; i++ {
-				l.rows[i*l.stride+j] = u8[i]
+			u8, word, shift := ds.bins[j].u8[lo:hi], lo*l.stride+j/histogramGroup, 8*(j%histogramGroup)
+			for _, b := range u8 {
+				l.rows[word] |= uint64(b) << shift
+				word += l.stride
 			}
 		}
 	})
@@ -61,106 +61,107 @@ func (l *binLayout) newHistogram() *histogram {
 }
 
 // build adds up gradients and hessians of rows in row order, feature by feature, so that the sums have LightGBM's bits
-// whatever the number of threads. gh holds gradient and hessian of the rows in the order of rows; nil rows are all.
-func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []float32) {
+// whatever the number of threads. gh belongs to the rows, in their order; nil rows are all.
+func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair) {
 	if l.rows == nil {
 		l.buildByColumn(h, used, rows, gh)
 		return
 	}
-	groups := l.stride / histogramGroup
-	tasks := min(par.Threads(), groups)
+	tasks := min(par.Threads(), l.stride)
+	for len(l.scratch) < tasks {
+		l.scratch = append(l.scratch, make([]uint64, l.stride*histogramBlock))
+	}
 	par.For(tasks, 1, func(task, _ int) {
-		l.buildGroups(h, used, rows, gh, groups*task/tasks, groups*(task+1)/tasks)
-	})
-}
-
-// buildGroups builds some groups of features by rows.
-func (l *binLayout) buildGroups(h *histogram, used []bool, rows []int32, gh []float32, from, to int) {
-	features := len(l.offset) - 1
-	var skip [256]binSum // takes what is not wanted
-	var at [histogramGroup]*[256]binSum
-	n := len(gh) / 2
-	for g := from; g < to; g++ {
-		for k := range min(histogramGroup, features-g*histogramGroup) {
-			if f := g*histogramGroup + k; used[f] {
+		from, to := l.stride*task/tasks, l.stride*(task+1)/tasks
+		for f := from * histogramGroup; f < min(to*histogramGroup, len(used)); f++ {
+			if used[f] {
 				clear(h.bins[l.offset[f]:l.offset[f+1]])
 			}
 		}
-	}
-	for lo := 0; lo < n; lo += histogramBlock {
-		hi := min(lo+histogramBlock, n)
+		words := l.scratch[task]
+		for lo := 0; lo < len(gh); lo += histogramBlock {
+			hi := min(lo+histogramBlock, len(gh))
+			var block []int32
+			if rows != nil {
+				block = rows[lo:hi]
+			}
+			l.gatherWords(words, lo, hi, block, from, to)
+			for g := from; g < to; g++ {
+				l.addGroup(h, used, g, words[(g-from)*histogramBlock:][:hi-lo], gh[lo:hi])
+			}
+		}
+	})
+}
+
+// gatherWords brings the words of a block of rows together, group by group. This is where the cache misses happen: the
+// loop is short, so that many of them are under way at a time.
+func (l *binLayout) gatherWords(words []uint64, lo, hi int, rows []int32, from, to int) {
+	if rows == nil {
 		for g := from; g < to; g++ {
-			any := false
-			for k := range at {
-				f := g*histogramGroup + k
-				at[k] = &skip
-				if f < features && used[f] {
-					at[k] = (*[256]binSum)(h.bins[l.offset[f]:])
-					any = true
-				}
+			out, at := words[(g-from)*histogramBlock:][:hi-lo], lo*l.stride+g
+			for i := range out {
+				out[i] = l.rows[at]
+				at += l.stride
 			}
-			switch {
-			case !any:
-			case rows == nil:
-				addRows(&at, l.rows[lo*l.stride+g*histogramGroup:], l.stride, gh[2*lo:2*hi])
-			default:
-				addIndexed(&at, l.rows[g*histogramGroup:], l.stride, rows[lo:hi], gh[2*lo:2*hi])
-			}
+		}
+		return
+	}
+	stride, n := l.stride, to-from
+	for i, row := range rows {
+		src := l.rows[int(row)*stride+from:][:n]
+		for k, w := range src {
+			words[k*histogramBlock+i] = w
 		}
 	}
 }
 
-// addRows is
+// addGroup adds a block of rows to the histograms of the features of a group.
+func (l *binLayout) addGroup(h *histogram, used []bool, g int, words []uint64, gh []gradPair) {
+	var skip [256]binSum // takes what is not wanted
+	var at [histogramGroup]*[256]binSum
+	wanted := [2]bool{}
+	for k := range at {
+		f := g*histogramGroup + k
+		at[k] = &skip
+		if f < len(used) && used[f] {
+			at[k] = (*[256]binSum)(h.bins[l.offset[f]:])
+			wanted[k/4] = true
+		}
+	}
+	if wanted[0] {
+		addFour(at[0], at[1], at[2], at[3], words, 0, gh)
+	}
+	if wanted[1] {
+		addFour(at[4], at[5], at[6], at[7], words, 32, gh)
+	}
+}
+
+// addFour is
 //
-//	for i in rows, k in 0…7 { at[k][bins[i·stride+k]] += gh[i] }
-func addRows(at *[histogramGroup]*[256]binSum, bins []uint8, stride int, gh []float32) {
-	h0, h1, h2, h3, h4, h5, h6, h7 := at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
-	p := 0
-	for len(gh) >= 2 {
-		g, h := float64(gh[0]), float64(gh[1])
-		gh = gh[2:]
-		w := binary.LittleEndian.Uint64(bins[p:])
-		p += stride
-		add8(h0, h1, h2, h3, h4, h5, h6, h7, w, g, h)
+//	for i, p := range gh, k in 0…3 { h[k][byte k of words[i]>>shift] += p }
+//
+// Four histograms of 256 bins are 16 KiB, and their addresses fit the registers.
+func addFour(h0, h1, h2, h3 *[256]binSum, words []uint64, shift uint, gh []gradPair) {
+	words = words[:len(gh)]
+	for i, p := range gh {
+		w, g, h := words[i]>>(shift&63), float64(p.grad), float64(p.hess)
+		e := &h0[uint8(w)]
+		e.grad += g
+		e.hess += h
+		e = &h1[uint8(w>>8)]
+		e.grad += g
+		e.hess += h
+		e = &h2[uint8(w>>16)]
+		e.grad += g
+		e.hess += h
+		e = &h3[uint8(w>>24)]
+		e.grad += g
+		e.hess += h
 	}
-}
-
-// addIndexed is addRows for the rows named.
-func addIndexed(at *[histogramGroup]*[256]binSum, bins []uint8, stride int, rows []int32, gh []float32) {
-	h0, h1, h2, h3, h4, h5, h6, h7 := at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7]
-	gh = gh[:2*len(rows)]
-	for _, row := range rows {
-		g, h := float64(gh[0]), float64(gh[1])
-		gh = gh[2:]
-		w := binary.LittleEndian.Uint64(bins[int(row)*stride:])
-		add8(h0, h1, h2, h3, h4, h5, h6, h7, w, g, h)
-	}
-}
-
-func add8(h0, h1, h2, h3, h4, h5, h6, h7 *[256]binSum, w uint64, g, h float64) {
-	e0, e1, e2, e3 := &h0[uint8(w)], &h1[uint8(w>>8)], &h2[uint8(w>>16)], &h3[uint8(w>>24)]
-	e0.grad += g
-	e0.hess += h
-	e1.grad += g
-	e1.hess += h
-	e2.grad += g
-	e2.hess += h
-	e3.grad += g
-	e3.hess += h
-	e4, e5, e6, e7 := &h4[uint8(w>>32)], &h5[uint8(w>>40)], &h6[uint8(w>>48)], &h7[uint8(w>>56)]
-	e4.grad += g
-	e4.hess += h
-	e5.grad += g
-	e5.hess += h
-	e6.grad += g
-	e6.hess += h
-	e7.grad += g
-	e7.hess += h
 }
 
 // buildByColumn builds each feature by itself.
-func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []float32) {
-	n := len(gh) / 2
+func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []gradPair) {
 	par.For(len(l.columns), 1, func(f, _ int) {
 		if !used[f] {
 			return
@@ -168,14 +169,14 @@ func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []
 		bins := h.bins[l.offset[f]:l.offset[f+1]]
 		clear(bins)
 		c := &l.columns[f]
-		for i := range n {
+		for i, p := range gh {
 			row := int32(i)
 			if rows != nil {
 				row = rows[i]
 			}
 			e := &bins[c.at(row)]
-			e.grad += float64(gh[2*i])
-			e.hess += float64(gh[2*i+1])
+			e.grad += float64(p.grad)
+			e.hess += float64(p.hess)
 		}
 	})
 }

@@ -24,8 +24,8 @@ type learner struct {
 	pool    []*histogram
 	best    []splitInfo // by leaf
 	tree    *tree
-	gh      []float32 // gradients and hessians of all rows, alternating
-	ordered []float32 // those of a leaf
+	gh      []gradPair // of all rows
+	ordered []gradPair // of a leaf
 
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
@@ -69,7 +69,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	l.part = newPartition(ds.rows, leaves, most)
 	l.pool = make([]*histogram, leaves)
 	l.best = make([]splitInfo, leaves)
-	l.gh, l.ordered = make([]float32, 2*ds.rows), make([]float32, 2*ds.rows)
+	l.gh, l.ordered = make([]gradPair, ds.rows), make([]gradPair, ds.rows)
 	for i := range l.found {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
@@ -153,7 +153,7 @@ func (l *learner) begin(grad, hess []float32) {
 	l.cegb.begin()
 	par.For(len(grad), 1<<14, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			l.gh[2*i], l.gh[2*i+1] = grad[i], hess[i]
+			l.gh[i] = gradPair{grad[i], hess[i]}
 		}
 	})
 	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
@@ -264,15 +264,15 @@ func (l *learner) rowsOrAll(rows []int32) []int32 {
 }
 
 // gather brings gradients and hessians of rows into their order.
-func (l *learner) gather(rows []int32) []float32 {
+func (l *learner) gather(rows []int32) []gradPair {
 	if l.rowsOrAll(rows) == nil {
 		return l.gh
 	}
-	out := l.ordered[:2*len(rows)]
+	out := l.ordered[:len(rows)]
 	par.For(len(rows), 1<<13, func(lo, hi int) {
+		to := out[lo:hi]
 		for i, row := range rows[lo:hi] {
-			k := 2 * (lo + i)
-			out[k], out[k+1] = l.gh[2*row], l.gh[2*row+1]
+			to[i] = l.gh[row]
 		}
 	})
 	return out
