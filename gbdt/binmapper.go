@@ -57,7 +57,7 @@ func findBins(values []float64, total int, categorical bool, p binParams) (*binM
 	}
 	values = known
 	zeros := total - len(values) - missing
-	slices.Sort(values)
+	sortFloats(values)
 	distinct, counts := distinctValues(values, zeros)
 	m.min, m.max = distinct[0], distinct[len(distinct)-1]
 	var inBin []int
@@ -412,16 +412,16 @@ func (m *binMapper) bin(v float64) int {
 		}
 		v = 0
 	}
-	l, r := 0, len(m.upper)-1
-	for l < r {
-		mid := (r + l - 1) / 2
-		if v <= m.upper[mid] {
-			r = mid
-		} else {
-			l = mid + 1
+	// the first bound that v does not exceed; the last one is infinite
+	at, n := 0, len(m.upper)
+	for n > 1 {
+		half := n / 2
+		if v > m.upper[at+half-1] {
+			at += half
 		}
+		n -= half
 	}
-	return l
+	return at
 }
 
 // value gives a bin's threshold: the bound of a numerical bin, the category of another.

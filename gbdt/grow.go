@@ -107,16 +107,18 @@ func bitset(bins []int32, value func(int32) int32) []uint32 {
 }
 
 // leftTable says for each bin of a split's feature whether it goes left.
-func leftTable(table []bool, m *binMapper, threshold int32, defaultLeft bool, categories []uint32) {
+func leftTable(table []uint8, m *binMapper, threshold int32, defaultLeft bool, categories []uint32) {
 	for b := range table[:m.numBin] {
+		var left bool
 		switch {
 		case m.categorical:
-			table[b] = inBitset(categories, uint32(b))
+			left = inBitset(categories, uint32(b))
 		case m.missing == missingZero && b == m.defaultBin, m.missing == missingNaN && b == m.numBin-1:
-			table[b] = defaultLeft
+			left = defaultLeft
 		default:
-			table[b] = int32(b) <= threshold
+			left = int32(b) <= threshold
 		}
+		table[b] = uint8(boolIndex(left))
 	}
 }
 

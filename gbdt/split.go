@@ -191,6 +191,11 @@ func (s *search) find() {
 // missing, with nan the last bin.
 func (s *search) scanRight(skipDefault, nan bool) {
 	m := s.meta.mapper
+	if s.plain && !skipDefault && !nan {
+		best := s.scanPlain()
+		s.take(&best, true)
+		return
+	}
 	factor := float64(s.count) / s.hess
 	rg, rh, rc := 0.0, epsilon, 0
 	best := candidate{gain: minScore, threshold: int32(m.numBin)}
@@ -239,6 +244,38 @@ func (s *search) scanRight(skipDefault, nan bool) {
 		}
 	}
 	s.take(&best, true)
+}
+
+// scanPlain is scanRight for the most common case: nothing is missing, nothing is constrained or smoothed.
+func (s *search) scanPlain() candidate {
+	factor := float64(s.count) / s.hess
+	grad, hess, count, l2, shift := s.grad, s.hess, s.count, s.l2, s.shift
+	minData, minHess := s.minData, s.minHess
+	rg, rh, rc := 0.0, epsilon, 0
+	best := candidate{gain: minScore, threshold: int32(len(s.bins))}
+	bins := s.bins
+	for b := len(bins) - 1; b >= 1; b-- {
+		e := bins[b]
+		rg += e.grad
+		rh += e.hess
+		rc += roundInt(e.hess * factor)
+		if rc < minData || rh < minHess {
+			continue
+		}
+		lc, lh := count-rc, hess-rh
+		if lc < minData || lh < minHess {
+			break
+		}
+		lg := grad - rg
+		gain := lg*lg/(lh+l2) + rg*rg/(rh+l2)
+		if gain > shift {
+			s.splittable = true
+			if gain > best.gain {
+				best.grad, best.hess, best.count, best.threshold, best.gain = lg, lh, lc, int32(b-1), gain
+			}
+		}
+	}
+	return best
 }
 
 // scanLeft goes through thresholds from the first bin up; what is missing is on the right.
