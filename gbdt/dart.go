@@ -63,6 +63,17 @@ func (d *dart) choose(iter int) {
 	}
 }
 
+// restore puts the dropped trees back where no new one was grown. LightGBM leaves them out, with their sign turned.
+func (d *dart) restore(t *trainer) {
+	for _, i := range d.dropped {
+		for c := range t.obj.classes {
+			tr := t.trees[i*t.obj.classes+c]
+			tr.shrink(-1)
+			t.addToTrain(tr, c)
+		}
+	}
+}
+
 // normalize shrinks the dropped trees from −1 to their new weight, in two steps: what lies between goes to the
 // validation scores, the rest to the training scores.
 func (d *dart) normalize(t *trainer) {

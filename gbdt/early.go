@@ -28,12 +28,12 @@ func (e *earlyStop) update(t *trainer, results []Result, last bool) (stop bool) 
 			delta = -delta
 		}
 		if e.at[i] == 0 || delta > e.o.EarlyStoppingMinDelta {
-			e.best[i], e.at[i] = r.Value, t.iter
+			e.best[i], e.at[i] = r.Value, t.round
 		}
 		if train[r.Set] || e.o.FirstMetricOnly && r.Metric != e.firstName {
 			continue
 		}
-		if t.iter-e.at[i] >= e.o.EarlyStoppingRound || last {
+		if t.round-e.at[i] >= e.o.EarlyStoppingRound || last {
 			e.bestIter = e.at[i]
 			return true
 		}

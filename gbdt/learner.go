@@ -19,8 +19,12 @@ type learner struct {
 	cegb   *cegb
 	mono   *monotone
 
-	part    *partition
-	bag     []int32 // rows to train on; nil: all
+	part *partition
+	bag  []int32 // rows to train on; nil: all
+
+	constHess bool // see objective
+	constRow  int32
+
 	pool    []*histogram
 	best    []splitInfo // by leaf
 	tree    *tree
@@ -154,6 +158,9 @@ func (l *learner) begin(grad, hess []float32) {
 	par.For(len(grad), 1<<14, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			l.gh[i] = gradPair{grad[i], hess[i]}
+			if l.constHess {
+				l.gh[i].hess = hess[l.constRow]
+			}
 		}
 	})
 	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference

@@ -17,6 +17,7 @@ type objective struct {
 	average   func(class int) float64 // score to start from (BoostFromScore); nil: 0
 	needTrain func(class int) bool    // nil: always
 	positives int                     // rows of the positive class; 0: not binary
+	constHess bool                    // histograms take all hessians for that of the first row
 
 	// renewed objectives set each leaf to a quantile of its rows' residuals, weighted if weights are given.
 	renews     bool
@@ -139,6 +140,7 @@ func (obj *objective) initMAPE(label, w []float32) error {
 		}
 	}
 	obj.renewLabels(label, lw, 0.5)
+	obj.constHess = w != nil // a quirk of the reference: it forgets the weights where it adds up bins
 	obj.gradients = func(score []float64, grad, hess []float32) { gradL1(score, label, lw, w, grad, hess) }
 	return nil
 }

@@ -17,6 +17,7 @@ type sampler struct {
 	classes  int
 	rngs     []random
 	in, out  []int32 // rows in the bag and out of it
+	subset   bool    // LightGBM would train on a copy of the bag
 	queries  []int32 // in the bag, with bagging_by_query
 }
 
@@ -30,6 +31,11 @@ func newSampler(ds *Dataset, o *Options, obj *objective) *sampler {
 	if !s.active {
 		return s
 	}
+	bag := float64(int(o.BaggingFraction * float64(ds.rows)))
+	if s.balanced {
+		bag = float64(int(float64(obj.positives)*o.PosBaggingFraction) + int(float64(ds.rows-obj.positives)*o.NegBaggingFraction))
+	}
+	s.subset = !s.goss && bag/float64(ds.rows)/float64(o.BaggingFreq) <= 0.5 && len(ds.used) < 100
 	for i := range (ds.rows + bagBlock - 1) / bagBlock {
 		s.rngs = append(s.rngs, newRandom(o.BaggingSeed+i))
 	}

@@ -63,7 +63,8 @@ type trainer struct {
 	hess    []float32
 	trees   []*tree
 	first   int // trees of Options.InitModel
-	iter    int // iterations of this training
+	round   int // iterations begun
+	iter    int // iterations that grew trees
 	rate    float64
 	dart    *dart
 	forest  *forest
@@ -187,15 +188,12 @@ func (t *trainer) run(ctx context.Context) (*Model, error) {
 	if t.o.EarlyStoppingRound > 0 && t.o.Boosting != "dart" {
 		t.early = &earlyStop{o: t.o}
 	}
-	for t.iter < t.o.NumIterations {
-		finished, err := t.iterate(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("gbdt: iteration %d: %w", t.iter+1, err)
+	for t.round < t.o.NumIterations {
+		t.round++
+		if err := t.iterate(ctx); err != nil {
+			return nil, fmt.Errorf("gbdt: iteration %d: %w", t.round, err)
 		}
-		if finished {
-			break
-		}
-		if stop, err := t.report(t.iter == t.o.NumIterations); stop || err != nil {
+		if stop, err := t.report(t.round == t.o.NumIterations); stop || err != nil {
 			return t.finish(err)
 		}
 	}
@@ -205,14 +203,14 @@ func (t *trainer) run(ctx context.Context) (*Model, error) {
 // report evaluates, stops early, and calls back.
 func (t *trainer) report(last bool) (stop bool, err error) {
 	var results []Result
-	if len(t.sets) > 0 && (t.early != nil || t.iter%t.o.MetricFreq == 0) {
+	if len(t.sets) > 0 && (t.early != nil || t.round%t.o.MetricFreq == 0) {
 		results = t.evaluate()
 	}
 	if t.early != nil {
 		stop = t.early.update(t, results, last)
 	}
 	if t.o.OnIter != nil {
-		err = t.o.OnIter(Iteration{N: t.iter, Results: results, Model: func() *Model { return t.model() }})
+		err = t.o.OnIter(Iteration{N: t.round, Results: results, Model: func() *Model { return t.model() }})
 	}
 	return stop || errors.Is(err, ErrStop), err
 }
@@ -243,10 +241,11 @@ func (t *trainer) finish(err error) (*Model, error) {
 	return m, nil
 }
 
-// iterate grows the trees of one iteration; finished tells that no split was possible (GBDT::TrainOneIter).
-func (t *trainer) iterate(ctx context.Context) (finished bool, err error) {
+// iterate grows the trees of one iteration (GBDT::TrainOneIter). One in which no split is possible leaves no trees, but
+// for the constant ones of a model without any; the next may have more luck with its rows and features.
+func (t *trainer) iterate(ctx context.Context) error {
 	if t.forest != nil {
-		return false, t.forest.iterate(ctx, t)
+		return t.forest.iterate(ctx, t)
 	}
 	k := t.obj.classes
 	start := make([]float64, k)
@@ -261,7 +260,7 @@ func (t *trainer) iterate(ctx context.Context) (finished bool, err error) {
 	for c := range k {
 		tr, err := t.grow(ctx, c)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if tr != nil && tr.numLeaves > 1 {
 			grew = true
@@ -278,16 +277,19 @@ func (t *trainer) iterate(ctx context.Context) (finished bool, err error) {
 		t.trees = append(t.trees, tr)
 	}
 	if !grew {
-		if len(t.trees) > k {
+		if len(t.trees)+t.first > k {
 			t.trees = t.trees[:len(t.trees)-k]
 		}
-		return true, nil
+		if t.dart != nil {
+			t.dart.restore(t)
+		}
+		return nil
 	}
 	if t.dart != nil {
 		t.dart.normalize(t)
 	}
 	t.iter++
-	return false, nil
+	return nil
 }
 
 // constant is the output of a class that cannot be split: its start, in the first iteration.
@@ -323,7 +325,10 @@ func (t *trainer) grow(ctx context.Context, c int) (*tree, error) {
 		return nil, nil
 	}
 	n := t.ds.rows
-	t.learner.bag = t.sample.in
+	t.learner.bag, t.learner.constHess = t.sample.in, t.obj.constHess && !t.sample.goss
+	if t.learner.constHess && t.sample.subset {
+		t.learner.constRow = t.sample.in[0]
+	}
 	grad, hess := t.grad[c*n:(c+1)*n], t.hess[c*n:(c+1)*n]
 	tr, err := t.learner.train(ctx, grad, hess)
 	if err == nil && t.o.LinearTree {
@@ -362,7 +367,7 @@ func (t *trainer) renew(tr *tree, residual func(row int32) float64) {
 
 // boostFromAverage gives the score to start from and adds it to all scores, before the first tree.
 func (t *trainer) boostFromAverage(c int) float64 {
-	if t.iter+t.first > 0 || t.hasInit || t.obj.average == nil {
+	if len(t.trees)+t.first > 0 || t.hasInit || t.obj.average == nil {
 		return 0
 	}
 	if !t.o.BoostFromAverage && t.learner != nil {
