@@ -21,7 +21,7 @@ func setAll(t testing.TB, o *Options, values map[string]any) {
 			if k == "interaction_constraints" {
 				b, err := json.Marshal(v)
 				must(t, err)
-				text = string(b)
+				text = string(b[1 : len(b)-1])
 				break
 			}
 			for i, e := range v {

@@ -372,7 +372,7 @@ func (p *param) text(o *Options) string {
 	case *[]int:
 		return strings.ReplaceAll(join(*f, appendInt[int]), " ", ",")
 	case *[]float64:
-		return strings.ReplaceAll(join(*f, appendShort), " ", ",")
+		return strings.ReplaceAll(join(*f, appendLong), " ", ",")
 	case *[]int8:
 		return strings.ReplaceAll(join(*f, appendInt[int8]), " ", ",")
 	}
