@@ -27,12 +27,14 @@ func OpenData(path string, o Options) (Data, error) {
 	r := bufio.NewReaderSize(f, 1<<16)
 	var d Data
 	if looksLibSVM(r) {
-		d, err = ReadLibSVM(r)
+		if d, err = ReadLibSVM(r); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
 	} else {
-		d, err = readTableData(r, path, o)
+		d, err = readTableData(r, path, o) // errors of package table name the file
 	}
 	if err != nil {
-		return Data{}, fmt.Errorf("%s: %w", path, err)
+		return Data{}, err
 	}
 	for i, name := range d.names() {
 		if slices.Contains(splitList(strings.TrimPrefix(o.CategoricalFeature, "name:")), name) {

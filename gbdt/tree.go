@@ -63,7 +63,6 @@ type grown struct {
 	splitInner   []int32 // feature among those used
 	thresholdBin []int32
 	catInner     [][]uint32 // bitsets over bins, by the index in thresholdBin
-	leafInner    [][]int32  // leafFeatures among the features used
 	leafParent   []int32
 	leafDepth    []int32
 	branch       [][]int32 // features above each leaf, kept for interaction constraints
