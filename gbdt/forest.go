@@ -53,21 +53,34 @@ func (f *forest) iterate(ctx context.Context, t *trainer) error {
 			t.addScores(tr, c)
 			f.scale(t, c, 1/float64(t.iter+1))
 		} else {
-			v := 0.0
-			if tr == nil && t.iter == 0 && t.obj.average != nil {
-				v = t.obj.average(c)
-			}
-			tr = constantTree(v, t.ds.rows, t.o.LinearTree)
-			if t.iter == 0 {
-				f.scale(t, c, 0)
-				t.addToTrain(tr, c)
-				t.addToSets(tr, c)
-			}
+			tr = f.constant(t, tr, c)
 		}
 		t.trees = append(t.trees, tr)
 	}
 	t.iter++
 	return nil
+}
+
+// constant is the tree of a class that could not be split. In the first iteration it is the class's start if there is
+// nothing to learn, else zero; later it is what the root would put out, which the scores do not see (both as in
+// LightGBM).
+func (f *forest) constant(t *trainer, tr *tree, c int) *tree {
+	if t.iter > 0 {
+		v := 0.0
+		if tr != nil {
+			v = tr.leafValue[0]
+		}
+		return constantTree(v, 0, t.o.LinearTree)
+	}
+	v := 0.0
+	if tr == nil && t.obj.average != nil {
+		v = t.obj.average(c)
+	}
+	tr = constantTree(v, t.ds.rows, t.o.LinearTree)
+	f.scale(t, c, 0)
+	t.addToTrain(tr, c)
+	t.addToSets(tr, c)
+	return tr
 }
 
 // scale multiplies all scores of a class.

@@ -106,78 +106,117 @@ rows:
 	return known
 }
 
-// solve eliminates with full pivoting. Where the matrix is singular, pivots below a threshold are taken for zero and
-// their unknowns set to zero, as Eigen's FullPivLU does for the reference.
+// solve gives −(XᵀHX + λ)⁻¹ Xᵀg by way of the inverse, with full pivoting and, as far as that goes, in the order of
+// operations of Eigen, which the reference uses: whether a coefficient comes out as exactly zero decides whether its
+// feature is kept. Where the matrix is singular, pivots below a threshold are taken for zero and their unknowns set to
+// zero.
 func (m *leastSquares) solve(lambda float64) ([]float64, bool) {
 	n := m.n
-	a := make([][]float64, n) // the last column is the right side
-	for i := range a {
-		a[i] = make([]float64, n+1)
+	lu := fullPivLU{a: make([][]float64, n)}
+	for i := range n {
+		lu.a[i] = make([]float64, n)
 	}
 	k := 0
 	for i := range n {
 		for j := i; j < n; j++ {
-			a[i][j], a[j][i] = m.xhx[k], m.xhx[k]
+			lu.a[i][j], lu.a[j][i] = m.xhx[k], m.xhx[k]
 			k++
 		}
 		if i < n-1 {
-			a[i][i] += lambda
-		}
-		a[i][n] = -m.xg[i]
-	}
-	column := make([]int, n)
-	for i := range column {
-		column[i] = i
-	}
-	largest := 0.0
-	rank := n
-	for p := range n {
-		r, c := largestPivot(a, p)
-		if a[r][c] == 0 {
-			rank = p
-			break
-		}
-		a[p], a[r] = a[r], a[p]
-		for i := range a {
-			a[i][p], a[i][c] = a[i][c], a[i][p]
-		}
-		column[p], column[c] = column[c], column[p]
-		largest = max(largest, math.Abs(a[p][p]))
-		for i := p + 1; i < n; i++ {
-			f := a[i][p] / a[p][p]
-			for j := p; j <= n; j++ {
-				a[i][j] -= f * a[p][j]
-			}
+			lu.a[i][i] += lambda
 		}
 	}
-	const eps = 0x1p-52
-	for rank > 0 && math.Abs(a[rank-1][rank-1]) <= largest*eps*float64(n) {
-		rank--
-	}
+	lu.decompose()
 	x := make([]float64, n)
-	for p := rank - 1; p >= 0; p-- {
-		v := a[p][n]
-		for j := p + 1; j < rank; j++ {
-			v -= a[p][j] * x[column[j]]
+	column := make([]float64, n)
+	for j, g := range m.xg {
+		lu.inverseColumn(column, j)
+		for i, v := range column {
+			x[i] += v * g
 		}
-		v /= a[p][p]
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+	}
+	for i := range x {
+		if x[i] = -x[i]; math.IsNaN(x[i]) || math.IsInf(x[i], 0) {
 			return nil, false
 		}
-		x[column[p]] = v
 	}
 	return x, true
 }
 
-// largestPivot finds the largest element from row and column p on.
-func largestPivot(a [][]float64, p int) (row, column int) {
-	row, column = p, p
-	for i := p; i < len(a); i++ {
-		for j := p; j < len(a); j++ {
-			if math.Abs(a[i][j]) > math.Abs(a[row][column]) {
-				row, column = i, j
+// fullPivLU is P⁻¹LUQ⁻¹ of a square matrix, L and U in place.
+type fullPivLU struct {
+	a    [][]float64
+	row  []int // row i was row row[i]
+	col  []int
+	rank int
+}
+
+func (lu *fullPivLU) decompose() {
+	a := lu.a
+	n := len(a)
+	for i := range n {
+		lu.row, lu.col = append(lu.row, i), append(lu.col, i)
+	}
+	largest := 0.0
+	lu.rank = n
+	for p := range n {
+		r, c := p, p
+		for j := p; j < n; j++ {
+			for i := p; i < n; i++ {
+				if math.Abs(a[i][j]) > math.Abs(a[r][c]) {
+					r, c = i, j
+				}
+			}
+		}
+		if a[r][c] == 0 {
+			lu.rank = p
+			break
+		}
+		largest = max(largest, math.Abs(a[r][c]))
+		a[p], a[r] = a[r], a[p]
+		lu.row[p], lu.row[r] = lu.row[r], lu.row[p]
+		for i := range a {
+			a[i][p], a[i][c] = a[i][c], a[i][p]
+		}
+		lu.col[p], lu.col[c] = lu.col[c], lu.col[p]
+		for i := p + 1; i < n; i++ {
+			a[i][p] /= a[p][p]
+			for j := p + 1; j < n; j++ {
+				a[i][j] -= a[i][p] * a[p][j]
 			}
 		}
 	}
-	return row, column
+	const eps = 0x1p-52
+	for rank := range lu.rank { // the count of large pivots, wherever they are
+		if math.Abs(a[rank][rank]) <= largest*eps*float64(n) {
+			lu.rank = rank
+			break
+		}
+	}
+}
+
+// inverseColumn writes column j of the inverse.
+func (lu *fullPivLU) inverseColumn(out []float64, j int) {
+	a, n := lu.a, len(lu.a)
+	c := make([]float64, n)
+	for i, r := range lu.row {
+		if r == j {
+			c[i] = 1
+		}
+	}
+	for k := range n {
+		for i := k + 1; i < n; i++ {
+			c[i] -= c[k] * a[i][k]
+		}
+	}
+	for k := lu.rank - 1; k >= 0; k-- {
+		c[k] *= 1 / a[k][k]
+		for i := range k {
+			c[i] -= c[k] * a[i][k]
+		}
+	}
+	clear(out)
+	for k := range lu.rank {
+		out[lu.col[k]] = c[k]
+	}
 }

@@ -123,6 +123,9 @@ func (e *evaluator) initPointwise(ds *Dataset, o *Options, f transform) error {
 		}
 	}
 	total, offset := ds.totalWeight(), 0.0
+	if e.name == "cross_entropy" || e.name == "kullback_leibler" {
+		total = pairwiseWeight(ds)
+	}
 	finish := func(sum float64) float64 { return sum / total }
 	switch e.name {
 	case "rmse":
@@ -154,6 +157,22 @@ func (e *evaluator) initPointwise(ds *Dataset, o *Options, f transform) error {
 		out[0] = offset + finish(sum)
 	}
 	return nil
+}
+
+// pairwiseWeight is the sum of the weights as these metrics take it: in float32, by pairs (ObtainMinMaxSum).
+func pairwiseWeight(ds *Dataset) float64 {
+	w := ds.weight
+	if w == nil {
+		return float64(ds.rows)
+	}
+	var sum float32
+	if len(w)%2 == 1 {
+		sum, w = w[0], w[1:]
+	}
+	for ; len(w) >= 2; w = w[2:] {
+		sum += w[0] + w[1]
+	}
+	return float64(sum)
 }
 
 // crossEntropyLoss is −y·ln p − (1−y)·ln(1−p), with p kept off 0 and 1.

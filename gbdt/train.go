@@ -332,7 +332,7 @@ func (t *trainer) grow(ctx context.Context, c int) (*tree, error) {
 	grad, hess := t.grad[c*n:(c+1)*n], t.hess[c*n:(c+1)*n]
 	tr, err := t.learner.train(ctx, grad, hess)
 	if err == nil && t.o.LinearTree {
-		t.learner.fitLinear(tr, grad, hess, len(t.trees)+t.first < t.obj.classes)
+		t.learner.fitLinear(tr, grad, hess, t.forest == nil && len(t.trees)+t.first < t.obj.classes)
 	}
 	return tr, err
 }

@@ -236,7 +236,7 @@ func TestGoldenTraining(t *testing.T) {
 				d = f.diffEvals(t, got.evals)
 			}
 			if why, ok := mismatched[name]; ok {
-				if d == "" && *f.Seed == 0 { // another seed's numbers may happen to round alike
+				if d == "" && !got.model.trees[0].linear && *f.Seed == 0 { // another seed's numbers may happen to round alike
 					t.Errorf("matches: take it out of mismatched (%s)", why)
 				}
 				return
