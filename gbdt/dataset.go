@@ -279,19 +279,15 @@ func (ds *Dataset) binAll() {
 		lo := task % chunks * binChunk
 		hi := min(lo+binChunk, ds.rows)
 		c, m := &ds.columns[ds.used[j]], ds.mappers[ds.used[j]]
-		switch u8 := ds.bins[j].u8; {
-		case u8 == nil:
-			for i := lo; i < hi; i++ {
-				ds.bins[j].u16[i] = uint16(m.bin(c.at(i)))
-			}
+		switch b := &ds.bins[j]; {
+		case b.u8 == nil && c.Float32 != nil:
+			binValues(m, b.u16[lo:hi], c.Float32[lo:hi])
+		case b.u8 == nil:
+			binValues(m, b.u16[lo:hi], c.Values[lo:hi])
 		case c.Float32 != nil:
-			for i := lo; i < hi; i++ {
-				u8[i] = uint8(m.bin(float64(c.Float32[i])))
-			}
+			binValues(m, b.u8[lo:hi], c.Float32[lo:hi])
 		default:
-			for i := lo; i < hi; i++ {
-				u8[i] = uint8(m.bin(c.Values[i]))
-			}
+			binValues(m, b.u8[lo:hi], c.Values[lo:hi])
 		}
 	})
 }
