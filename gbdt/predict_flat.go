@@ -1,5 +1,7 @@
 package gbdt
 
+import "math"
+
 // predictBlock is how many rows are taken through a tree together: the tree's splits are then read from the L1 cache.
 const predictBlock = 64
 
@@ -13,7 +15,7 @@ type flatTrees struct {
 	first []int32     // first leaf of each tree
 	words []uint32    // bitsets of categories
 	plain []bool      // the tree compares only: without NaN in a row its kinds need no look
-	cats  [][2]uint32 // range of words of each categorical split
+	cats  [][2]uint32 // range of words of each categorical split, whose threshold is the index here
 	slow  bool        // linear leaves: not compiled
 }
 
@@ -27,13 +29,12 @@ const (
 	flatCategory // left if in the set
 )
 
-// flatNode is a split. A child c ≥ 0 is a node; c < 0 is the leaf ^c of all.
+// flatNode is a split. A child c ≥ 0 is a node; c < 0 is the leaf ^c of all. child[0] is the left one.
 type flatNode struct {
-	threshold   float64
-	left, right int32
-	feature     int32
-	kind        flatKind
-	category    int32 // index into cats
+	threshold float64
+	child     [2]int32
+	feature   int32
+	kind      flatKind
 }
 
 // flatten compiles the trees once.
@@ -57,16 +58,16 @@ func compileTrees(trees []*tree) flatTrees {
 			root = ^leafBase
 		}
 		for i := range t.splitFeature {
-			n := flatNode{threshold: t.threshold[i], left: child(t.left[i]), right: child(t.right[i]), feature: t.splitFeature[i]}
+			n := flatNode{threshold: t.threshold[i], child: [2]int32{child(t.left[i]), child(t.right[i])}, feature: t.splitFeature[i]}
 			n.kind = t.flatKind(int32(i))
 			if n.kind == flatCategory {
 				c := int(t.threshold[i])
 				from := uint32(len(f.words))
 				f.words = append(f.words, t.catThreshold[t.catBoundaries[c]:t.catBoundaries[c+1]]...)
-				n.category = int32(len(f.cats))
+				n.threshold = float64(len(f.cats))
 				f.cats = append(f.cats, [2]uint32{from, uint32(len(f.words))})
 			}
-			plain = plain && n.kind <= flatNaNRight
+			plain = plain && n.kind <= flatNaNRight && n.threshold == n.threshold
 			f.nodes = append(f.nodes, n)
 		}
 		f.roots = append(f.roots, root)
@@ -118,24 +119,22 @@ func (f *flatTrees) step(n *flatNode, row []float64) int32 {
 	case flatZeroRight:
 		left = v == v && !isZero(v) && v <= n.threshold
 	case flatCategory:
-		w := f.cats[n.category]
+		w := f.cats[int(n.threshold)]
 		left = v > -1 && v < 1<<31 && inBitset(f.words[w[0]:w[1]], uint32(v))
 	}
 	if left {
-		return n.left
+		return n.child[0]
 	}
-	return n.right
+	return n.child[1]
 }
 
 // addBlock adds trees from..to to the scores of some rows; tree n counts for class n mod k.
 func (f *flatTrees) addBlock(p, x []float64, features, k, from, to int) {
-	whole := true
+	sum := 0.0
 	for _, v := range x {
-		if v != v {
-			whole = false
-			break
-		}
+		sum += v - v // NaN if v is NaN or infinite
 	}
+	finite := sum == 0
 	rows, c := len(x)/features, 0
 	for n := from; n < to; n++ {
 		switch {
@@ -143,7 +142,7 @@ func (f *flatTrees) addBlock(p, x []float64, features, k, from, to int) {
 			for i := range rows {
 				p[i*k+c] += f.leafs[^f.roots[n]]
 			}
-		case whole && f.plain[n]:
+		case finite && f.plain[n] && rows >= 4:
 			f.addPlain(p[c:], x, features, k, rows, f.roots[n])
 		default:
 			for i := range rows {
@@ -156,53 +155,56 @@ func (f *flatTrees) addBlock(p, x []float64, features, k, from, to int) {
 	}
 }
 
-// addPlain walks rows without NaN through a tree that only compares, four rows at a time: the steps of one row wait for
-// each other, those of four do not.
+// addPlain walks finite rows through a tree that only compares, four rows at a time: the steps of one row wait for each
+// other, those of four do not. A row that has arrived makes place for the next.
 func (f *flatTrees) addPlain(p, x []float64, features, k, rows int, root int32) {
 	nodes, leafs := f.nodes, f.leafs
-	i := 0
-	for ; i+4 <= rows; i += 4 {
-		r0 := x[i*features:][:features]
-		r1 := x[(i+1)*features:][:features]
-		r2 := x[(i+2)*features:][:features]
-		r3 := x[(i+3)*features:][:features]
-		a, b, c, d := root, root, root, root
-		for a >= 0 && b >= 0 && c >= 0 && d >= 0 {
-			a = plainStep(&nodes[a], r0)
-			b = plainStep(&nodes[b], r1)
-			c = plainStep(&nodes[c], r2)
-			d = plainStep(&nodes[d], r3)
+	at := [4]int{0, 1, 2, 3}
+	a, b, c, d := root, root, root, root
+	ra, rb, rc, rd := x[:features], x[features:][:features], x[2*features:][:features], x[3*features:][:features]
+	next := 4
+	for next < rows {
+		a = plainStep(&nodes[a], ra)
+		b = plainStep(&nodes[b], rb)
+		c = plainStep(&nodes[c], rc)
+		d = plainStep(&nodes[d], rd)
+		if a|b|c|d >= 0 {
+			continue
 		}
-		for a >= 0 {
-			a = plainStep(&nodes[a], r0)
+		if a < 0 {
+			p[at[0]*k] += leafs[^a]
+			a, at[0], ra = root, next, x[next*features:][:features]
+			next++
 		}
-		for b >= 0 {
-			b = plainStep(&nodes[b], r1)
+		if b < 0 && next < rows {
+			p[at[1]*k] += leafs[^b]
+			b, at[1], rb = root, next, x[next*features:][:features]
+			next++
 		}
-		for c >= 0 {
-			c = plainStep(&nodes[c], r2)
+		if c < 0 && next < rows {
+			p[at[2]*k] += leafs[^c]
+			c, at[2], rc = root, next, x[next*features:][:features]
+			next++
 		}
-		for d >= 0 {
-			d = plainStep(&nodes[d], r3)
+		if d < 0 && next < rows {
+			p[at[3]*k] += leafs[^d]
+			d, at[3], rd = root, next, x[next*features:][:features]
+			next++
 		}
-		p[i*k] += leafs[^a]
-		p[(i+1)*k] += leafs[^b]
-		p[(i+2)*k] += leafs[^c]
-		p[(i+3)*k] += leafs[^d]
+		if next == rows { // some lane may have arrived with no row left to take its place
+			break
+		}
 	}
-	for ; i < rows; i++ {
-		row, a := x[i*features:][:features], root
-		for a >= 0 {
-			a = plainStep(&nodes[a], row)
+	for i, node := range [4]int32{a, b, c, d} {
+		row := x[at[i]*features:][:features]
+		for node >= 0 {
+			node = plainStep(&nodes[node], row)
 		}
-		p[i*k] += leafs[^a]
+		p[at[i]*k] += leafs[^node]
 	}
 }
 
+// plainStep takes the sign of threshold − value for the side: a branch would be predicted wrong half of the time.
 func plainStep(n *flatNode, row []float64) int32 {
-	next := n.right
-	if row[n.feature] <= n.threshold {
-		next = n.left
-	}
-	return next
+	return n.child[math.Float64bits(n.threshold-row[n.feature])>>63]
 }
