@@ -144,6 +144,9 @@ func (m *binMapper) findUpper(distinct []float64, counts []int, total, missing i
 	if slices.ContainsFunc(m.upper, math.IsNaN) { // halfway between −∞ and +∞
 		return nil, fmt.Errorf("the values are infinite on both sides and nothing lies between")
 	}
+	for i := range m.upper {
+		m.upper[i] += 0 // search4 wants no −0
+	}
 	if m.numBin > p.maxBin {
 		return nil, fmt.Errorf("%d bins, at most %d were asked for", m.numBin, p.maxBin)
 	}

@@ -3,7 +3,8 @@ package gbdt
 import "fmt"
 
 // cegb makes splits pay for the features that a prediction will have to fetch (cost-effective gradient boosting, Peter
-// et al. 2017). A nil one costs nothing.
+// et al. 2017). A nil one costs nothing. With lazy costs and a bag of at most half the rows LightGBM confuses the rows
+// of one bag with those of another; here a row is paid for once.
 type cegb struct {
 	l            *learner
 	tradeoff     float64

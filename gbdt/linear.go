@@ -10,7 +10,8 @@ import (
 // fitLinear fits a linear model in each leaf on the numerical features above it (equation 3 of Shi, Li and Li 2019,
 // "Gradient Boosting With Piece-Wise Linear Regression Trees", arXiv:1802.05640): −(XᵀHX + λ)⁻¹ Xᵀg. The first tree
 // keeps its constants, and so does a leaf with too few rows. Rows with NaN in a feature of the
-// model are left out.
+// model are left out. (LightGBM's own text reader leaves the value of the row before where a value is zero, which spoils
+// its linear trees in a way that depends on the number of threads; from arrays it trains what is trained here.)
 func (l *learner) fitLinear(t *tree, grad, hess []float32, first bool) {
 	t.leafConst = slices.Clone(t.leafValue)
 	t.leafFeatures, t.leafCoeff = make([][]int32, t.numLeaves), make([][]float64, t.numLeaves)

@@ -19,9 +19,10 @@ type Model struct {
 	monotone     []int8
 	trees        []*tree
 
-	header []string // lines of the file it was read from, so that it is written as it was; nil for a trained one
-	tail   string   // what follows the trees in that file
-	params string   // the lines "[key: value]" of the parameters block
+	header []string       // lines of the file it was read from, so that it is written as it was; nil for a trained one
+	tail   string         // what follows the trees in that file
+	params string         // the lines "[key: value]" of the parameters block
+	saved  ImportanceKind // what the file lists of the features
 
 	// BestIteration is the iteration with the best score when early stopping ended training, counted from 1; 0 otherwise.
 	// The model holds no later trees then.

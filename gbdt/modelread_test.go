@@ -190,10 +190,33 @@ func TestHostileModels(t *testing.T) {
 	}
 }
 
+// samePredictions: the batch, the single row and the plain walk down the trees agree.
+func samePredictions(t *testing.T, m *Model, x []float64, rows int) {
+	t.Helper()
+	k, features := m.NumClasses(), m.NumFeatures()
+	batch, one := make([]float64, rows*k), make([]float64, k)
+	must(t, m.Predict(batch, x, PredictOptions{Raw: true}))
+	must(t, m.LeafIndex(make([]int, rows*m.NumTrees()), x, PredictOptions{}))
+	for i := range rows {
+		row := x[i*features : (i+1)*features]
+		must(t, m.PredictRow(one, row, PredictOptions{Raw: true}))
+		want := make([]float64, k)
+		for n, tr := range m.trees {
+			want[n%k] += tr.output(tr.leaf(row), row)
+		}
+		for c := range k {
+			if !sameFloat(batch[i*k+c], want[c]) || !sameFloat(one[c], want[c]) {
+				t.Fatalf("row %v: batch %v, alone %v, tree by tree %v", row, batch[i*k+c], one[c], want[c])
+			}
+		}
+	}
+}
+
 func FuzzReadText(f *testing.F) {
 	f.Add(smallModel)
 	f.Add(strings.Replace(smallModel, "left_child=-1 -2", "left_child=1 -2", 1))
 	f.Add(smallModel[:400])
+	f.Add(strings.Replace(smallModel, "threshold=0.5 1.0000000180025095e-35", "threshold=-0 inf", 1))
 	f.Fuzz(func(t *testing.T, text string) {
 		m, err := ReadText(strings.NewReader(text))
 		if err != nil {
@@ -202,17 +225,22 @@ func FuzzReadText(f *testing.F) {
 		if m.NumFeatures() > 1000 || m.NumClasses() > 100 {
 			return
 		}
-		x := make([]float64, 3*m.NumFeatures())
+		const rows = 11
+		x := make([]float64, rows*m.NumFeatures())
 		for i := range x {
 			x[i] = float64(i%5) - 1
+		}
+		samePredictions(t, m, x, rows)
+		for i := range x {
 			if i%7 == 3 {
 				x[i] = math.NaN()
 			}
+			if i%11 == 5 {
+				x[i] = math.Inf(i%2*2 - 1)
+			}
 		}
-		p := make([]float64, 3*m.NumClasses())
-		must(t, m.Predict(p, x, PredictOptions{}))
-		must(t, m.LeafIndex(make([]int, 3*m.NumTrees()), x, PredictOptions{}))
-		_ = m.Contrib(make([]float64, 3*m.NumClasses()*(m.NumFeatures()+1)), x, PredictOptions{})
+		samePredictions(t, m, x, rows)
+		_ = m.Contrib(make([]float64, rows*m.NumClasses()*(m.NumFeatures()+1)), x, PredictOptions{})
 		must(t, m.DumpJSON(io.Discard))
 		var once, twice bytes.Buffer
 		must(t, m.WriteText(&once))

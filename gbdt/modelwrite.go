@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -70,20 +71,20 @@ func (m *Model) newHeader() []string {
 	return append(h, "feature_infos="+strings.Join(m.featureInfos, " "), "tree_sizes=", "")
 }
 
-// newTail lists the features by the number of their splits and ends with the parameters.
+// newTail lists the features by importance and ends with the parameters.
 func (m *Model) newTail() string {
 	var b strings.Builder
 	b.WriteString("\nfeature_importances:\n")
-	count := m.Importance(ImportanceSplit)
+	count := m.Importance(m.saved)
 	order := make([]int, 0, len(count))
 	for i, c := range count {
-		if c > 0 {
+		if count[i] = math.Trunc(c); count[i] > 0 {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return int(count[j] - count[i]) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(count[j], count[i]) })
 	for _, i := range order {
-		fmt.Fprintf(&b, "%s=%d\n", m.featureNames[i], int(count[i]))
+		fmt.Fprintf(&b, "%s=%.0f\n", m.featureNames[i], count[i])
 	}
 	if m.params != "" {
 		b.WriteString("\nparameters:\n" + m.params + "\n\nend of parameters\n")

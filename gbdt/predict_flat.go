@@ -58,7 +58,7 @@ func compileTrees(trees []*tree) flatTrees {
 			root = ^leafBase
 		}
 		for i := range t.splitFeature {
-			n := flatNode{threshold: t.threshold[i], child: [2]int32{child(t.left[i]), child(t.right[i])}, feature: t.splitFeature[i]}
+			n := flatNode{threshold: t.threshold[i] + 0, child: [2]int32{child(t.left[i]), child(t.right[i])}, feature: t.splitFeature[i]}
 			n.kind = t.flatKind(int32(i))
 			if n.kind == flatCategory {
 				c := int(t.threshold[i])
@@ -204,7 +204,8 @@ func (f *flatTrees) addPlain(p, x []float64, features, k, rows int, root int32) 
 	}
 }
 
-// plainStep takes the sign of threshold − value for the side: a branch would be predicted wrong half of the time.
+// plainStep takes the sign of threshold − value for the side: a branch would be predicted wrong half of the time. A
+// threshold of −0 would give −0 for the value 0, so compileTrees makes it +0.
 func plainStep(n *flatNode, row []float64) int32 {
 	return n.child[math.Float64bits(n.threshold-row[n.feature])>>63]
 }

@@ -57,6 +57,8 @@ func (s *sampler) draw(iter int, grad, hess []float32) {
 	}
 }
 
+// drawBag draws rows or queries. With queries and a bag of more than half the rows LightGBM does not bring the scores of
+// the rows outside up to date; here they always are.
 func (s *sampler) drawBag() {
 	s.in, s.out = s.in[:0], s.out[:0]
 	if s.o.BaggingByQuery {

@@ -426,6 +426,9 @@ func (t *trainer) model() *Model {
 		average: t.o.Boosting == "rf", featureNames: t.ds.names, featureInfos: t.ds.infos(), monotone: t.o.MonotoneConstraints,
 		params: t.o.block(), transform: t.f,
 	}
+	if t.o.SavedFeatureImportanceType == 1 {
+		m.saved = ImportanceGain
+	}
 	if t.o.InitModel != nil {
 		m.trees = append(m.trees, t.o.InitModel.trees...)
 	}
