@@ -21,6 +21,9 @@ const histogramGroup = 8
 // in the cache.
 const histogramBlock = 1 << 11
 
+// smallLeaf is the words below which a histogram is built by one worker: waking another takes as long.
+const smallLeaf = 1 << 11
+
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
 	columns []binColumn
@@ -68,6 +71,9 @@ func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair
 		return
 	}
 	tasks := min(par.Threads(), l.stride)
+	if len(gh)*l.stride < smallLeaf {
+		tasks = 1
+	}
 	for len(l.scratch) < tasks {
 		l.scratch = append(l.scratch, make([]uint64, l.stride*histogramBlock))
 	}

@@ -67,7 +67,7 @@ func ReadLibSVM(r io.Reader) (Data, error) {
 	if err := sc.Err(); err != nil {
 		return Data{}, fmt.Errorf("gbdt: %w", err)
 	}
-	if len(columns)*len(d.Label) > maxLibSVMCells {
+	if int64(len(columns))*int64(len(d.Label)) > maxLibSVMCells {
 		return Data{}, fmt.Errorf("gbdt: %d rows of %d features are too many for dense columns", len(d.Label), len(columns))
 	}
 	if queries != nil {
