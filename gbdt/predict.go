@@ -117,6 +117,10 @@ func (m *Model) PredictRow(dst, row []float64, o PredictOptions) error {
 // sumRow adds the trees of iterations from..to.
 func (m *Model) sumRow(p, row []float64, from, to int, stop stopper) {
 	k, round := len(p), 0
+	if stop.freq == 0 && !m.flat.slow {
+		m.flat.addRow(p, row, from*k, to*k)
+		return
+	}
 	for i := from; i < to; i++ {
 		for c := range p {
 			n := i*k + c

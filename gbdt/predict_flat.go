@@ -98,12 +98,15 @@ func (t *tree) flatKind(i int32) flatKind {
 }
 
 // value gives the output of tree n for one row.
-func (f *flatTrees) value(n int, row []float64) float64 {
+func (f *flatTrees) value(n int, row []float64) float64 { return f.leafs[^f.leafOfRow(n, row)] }
+
+// leafOfRow gives the complement of the leaf of a row in tree n.
+func (f *flatTrees) leafOfRow(n int, row []float64) int32 {
 	i := f.roots[n]
 	for i >= 0 {
 		i = f.step(&f.nodes[i], row)
 	}
-	return f.leafs[^i]
+	return i
 }
 
 func (f *flatTrees) step(n *flatNode, row []float64) int32 {
@@ -130,11 +133,7 @@ func (f *flatTrees) step(n *flatNode, row []float64) int32 {
 
 // addBlock adds trees from..to to the scores of some rows; tree n counts for class n mod k.
 func (f *flatTrees) addBlock(p, x []float64, features, k, from, to int) {
-	sum := 0.0
-	for _, v := range x {
-		sum += v - v // NaN if v is NaN or infinite
-	}
-	finite := sum == 0
+	finite := allFinite(x)
 	rows, c := len(x)/features, 0
 	for n := from; n < to; n++ {
 		switch {
@@ -202,6 +201,92 @@ func (f *flatTrees) addPlain(p, x []float64, features, k, rows int, root int32) 
 		}
 		p[at[i]*k] += leafs[^node]
 	}
+}
+
+// rowTrees is how many trees a single row goes through together.
+const rowTrees = 64
+
+// addRow adds trees from..to to the scores of one row; tree n counts for class n mod len(p).
+func (f *flatTrees) addRow(p, row []float64, from, to int) {
+	finite, c := allFinite(row), 0
+	var leaf [rowTrees]int32
+	for from < to {
+		n := min(to-from, rowTrees)
+		if finite {
+			f.leavesOfRow(leaf[:n], row, from)
+		} else {
+			for i := range n {
+				leaf[i] = f.leafOfRow(from+i, row)
+			}
+		}
+		for _, l := range leaf[:n] { // in the order of the trees, whichever arrived first
+			p[c] += f.leafs[^l]
+			if c++; c == len(p) {
+				c = 0
+			}
+		}
+		from += n
+	}
+}
+
+// leavesOfRow finds the leaves of a finite row in consecutive trees, four of them at a time.
+func (f *flatTrees) leavesOfRow(leaf []int32, row []float64, from int) {
+	nodes := f.nodes
+	at, node := [4]int{}, [4]int32{}
+	lanes, next := 0, 0
+	start := func(lane int) bool { // the next tree that has to be walked through
+		for ; next < len(leaf); next++ {
+			switch root := f.roots[from+next]; {
+			case root < 0:
+				leaf[next] = root
+			case !f.plain[from+next]:
+				leaf[next] = f.leafOfRow(from+next, row)
+			default:
+				at[lane], node[lane] = next, root
+				next++
+				return true
+			}
+		}
+		return false
+	}
+	for lanes < 4 && start(lanes) {
+		lanes++
+	}
+	for lanes == 4 {
+		a, b, c, d := node[0], node[1], node[2], node[3]
+		for a|b|c|d >= 0 {
+			a = plainStep(&nodes[a], row)
+			b = plainStep(&nodes[b], row)
+			c = plainStep(&nodes[c], row)
+			d = plainStep(&nodes[d], row)
+		}
+		node = [4]int32{a, b, c, d}
+		for i := 0; i < lanes; i++ {
+			if node[i] >= 0 {
+				continue
+			}
+			leaf[at[i]] = node[i]
+			if !start(i) {
+				lanes--
+				at[i], node[i] = at[lanes], node[lanes]
+				i--
+			}
+		}
+	}
+	for i := range lanes {
+		for node[i] >= 0 {
+			node[i] = plainStep(&nodes[node[i]], row)
+		}
+		leaf[at[i]] = node[i]
+	}
+}
+
+func allFinite(x []float64) bool {
+	sum := 0.0
+	for _, v := range x {
+		sum += v - v // NaN if v is NaN or infinite
+	}
+	return sum == 0
 }
 
 // plainStep takes the sign of threshold − value for the side: a branch would be predicted wrong half of the time. A
