@@ -12,6 +12,9 @@ import (
 
 // TestGoldenExamples: LightGBM's own examples, with their own data and side files, give its curves.
 func TestGoldenExamples(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a thousand trees")
+	}
 	c := golden.Open(t, "gbdt", "examples")
 	var cases map[string]struct {
 		Params       map[string]any

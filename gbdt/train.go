@@ -81,6 +81,10 @@ type evalSet struct {
 }
 
 func newTrainer(ds *Dataset, o *Options) (*trainer, error) {
+	if b := &ds.options; b.FeaturePreFilter && o.MinDataInLeaf < b.MinDataInLeaf && len(ds.used) < len(ds.columns) {
+		return nil, fmt.Errorf("gbdt: the data was binned with min_data_in_leaf=%d and left out features for it, training asks for %d: bin with that, or with feature_pre_filter=false",
+			b.MinDataInLeaf, o.MinDataInLeaf)
+	}
 	t := &trainer{o: o, ds: ds, rate: o.LearningRate}
 	var err error
 	if t.obj, err = newObjective(ds, o); err != nil {

@@ -106,7 +106,6 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 		if !o.LinearTree { // what was binned falls into the leaf that its value falls into
-			score := make([]float64, ds.rows)
 			tr, err := newTrainer(ds, ptr(mustResolve(t, o)))
 			must(t, err)
 			must(t, tr.iterate(context.Background()))
@@ -118,7 +117,6 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatalf("row %d falls into leaf %d by bins, %d by value", i, got, leafs[i])
 				}
 			}
-			_ = score
 		}
 	}
 }
@@ -279,13 +277,18 @@ func TestBadData(t *testing.T) {
 		"max_bin":             {nil, Options{MaxBin: 1 << 20}, "max_bin"},
 		"forest":              {nil, Options{Boosting: "rf"}, "random forest needs bagging"},
 		"bins by feature":     {nil, Options{MaxBinByFeature: []int{3}}, "1 entries for 5 columns"},
+		"pre-filter":          {func(d *Data) { d.Columns[0].Values = make([]float64, 100) }, Options{MinDataInLeaf: 1}, "feature_pre_filter"},
 		"cegb":                {nil, Options{CEGBPenaltyFeatureCoupled: []float64{1}}, "1 entries for 5 features"},
 	} {
 		d := smallData(100, 8)
 		if c.data != nil {
 			c.data(&d)
 		}
-		ds, err := NewDataset(d, c.o)
+		binning := c.o
+		if name == "pre-filter" {
+			binning.MinDataInLeaf = 20
+		}
+		ds, err := NewDataset(d, binning)
 		if err == nil {
 			c.o.Validation = []Validation{{"train", ds}}
 			_, err = Train(context.Background(), ds, c.o)
