@@ -196,6 +196,17 @@ func (lu *fullPivLU) decompose() {
 	}
 }
 
+// luPanel is how many unknowns are solved for one by one before the others are brought up to date.
+const luPanel = 4
+
+func dotRange(a, b []float64, lo, hi int) float64 {
+	sum := 0.0
+	for i := lo; i < hi; i++ {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
 // inverseColumn writes column j of the inverse.
 func (lu *fullPivLU) inverseColumn(out []float64, j int) {
 	a, n := lu.a, len(lu.a)
@@ -205,15 +216,27 @@ func (lu *fullPivLU) inverseColumn(out []float64, j int) {
 			c[i] = 1
 		}
 	}
-	for k := range n {
-		for i := k + 1; i < n; i++ {
-			c[i] -= c[k] * a[i][k]
+	for lo := 0; lo < n; lo += luPanel {
+		hi := min(lo+luPanel, n)
+		for k := lo; k < hi; k++ {
+			for i := k + 1; i < hi; i++ {
+				c[i] -= c[k] * a[i][k]
+			}
+		}
+		for i := hi; i < n; i++ {
+			c[i] -= dotRange(a[i], c, lo, hi)
 		}
 	}
-	for k := lu.rank - 1; k >= 0; k-- {
-		c[k] *= 1 / a[k][k]
-		for i := range k {
-			c[i] -= c[k] * a[i][k]
+	for hi := lu.rank; hi > 0; hi -= luPanel {
+		lo := max(hi-luPanel, 0)
+		for k := hi - 1; k >= lo; k-- {
+			c[k] *= 1 / a[k][k]
+			for i := lo; i < k; i++ {
+				c[i] -= c[k] * a[i][k]
+			}
+		}
+		for i := range lo {
+			c[i] -= dotRange(a[i], c, lo, hi)
 		}
 	}
 	clear(out)
