@@ -213,7 +213,7 @@ func constantTree(v float64, count int, linear bool) *tree {
 		hasLinear: true, linear: linear, shrinkage: 1, grown: &grown{},
 	}
 	if linear {
-		t.leafConst, t.leafFeatures, t.leafCoeff = []float64{v}, [][]int32{nil}, [][]float64{nil}
+		t.leafConst, t.leafFeatures, t.leafCoeff, t.leafWeight = []float64{v}, [][]int32{nil}, [][]float64{nil}, []float64{0}
 	}
 	return t
 }
