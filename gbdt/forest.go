@@ -66,11 +66,11 @@ func (f *forest) iterate(ctx context.Context, t *trainer) error {
 // LightGBM).
 func (f *forest) constant(t *trainer, tr *tree, c int) *tree {
 	if t.iter > 0 {
-		v := 0.0
+		out := constantTree(0, 0, t.o.LinearTree)
 		if tr != nil {
-			v = tr.leafValue[0]
+			out.leafValue, out.leafConst = tr.leafValue, tr.leafConst
 		}
-		return constantTree(v, 0, t.o.LinearTree)
+		return out
 	}
 	v := 0.0
 	if tr == nil && t.obj.average != nil {
