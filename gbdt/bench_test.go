@@ -1,0 +1,84 @@
+package gbdt
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/hanji-ml/hanji/internal/par"
+)
+
+// higgsLike makes rows such as the peer's script draws: 28 normal features, a noisy binary label.
+func higgsLike(rows int) Data {
+	r := rand.New(rand.NewPCG(7, 7))
+	d := Data{Label: make([]float64, rows), Columns: make([]Column, 28)}
+	for j := range d.Columns {
+		d.Columns[j].Float32 = make([]float32, rows)
+	}
+	for i := range rows {
+		x := make([]float64, 28)
+		for j := range x {
+			x[j] = r.NormFloat64()
+			d.Columns[j].Float32[i] = float32(x[j])
+		}
+		z := x[0]*x[1] + math.Sin(3*x[2]) + 0.3*x[5]*x[5] - 0.3
+		if x[3] > 0.3 {
+			z += 0.5 * x[4]
+		}
+		if z+r.NormFloat64() > 0 {
+			d.Label[i] = 1
+		}
+	}
+	return d
+}
+
+func BenchmarkTrain(b *testing.B) {
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("200kx28/255leaves/10trees/threads%d", threads), func(b *testing.B) {
+			par.SetThreads(threads)
+			defer par.SetThreads(0)
+			o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 10}
+			ds, err := NewDataset(higgsLike(200_000), o)
+			must(b, err)
+			for b.Loop() {
+				_, err := Train(context.Background(), ds, o)
+				must(b, err)
+			}
+		})
+	}
+}
+
+func BenchmarkBin(b *testing.B) {
+	d := higgsLike(200_000)
+	for b.Loop() {
+		_, err := NewDataset(d, Options{})
+		must(b, err)
+	}
+}
+
+func BenchmarkPredict(b *testing.B) {
+	o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 100}
+	d := higgsLike(20_000)
+	ds, err := NewDataset(d, o)
+	must(b, err)
+	m, err := Train(context.Background(), ds, o)
+	must(b, err)
+	x := make([]float64, 20_000*28)
+	for i := range 20_000 {
+		ds.row(x[i*28:(i+1)*28], i)
+	}
+	p := make([]float64, 20_000)
+	b.Run("batch/20kx100trees", func(b *testing.B) {
+		for b.Loop() {
+			must(b, m.Predict(p, x, PredictOptions{}))
+		}
+	})
+	b.Run("row/100trees", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			must(b, m.PredictRow(p[:1], x[:28], PredictOptions{}))
+		}
+	})
+}

@@ -1,0 +1,395 @@
+package gbdt
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/hanji-ml/hanji/internal/par"
+)
+
+// Column is a feature: Values or Float32, one number a row, NaN where it is missing.
+type Column struct {
+	Name        string // default Column_0, Column_1, …
+	Values      []float64
+	Float32     []float32 // instead of Values
+	Categorical bool      // the numbers are codes of categories, 0…2³¹−1; negative ones count as missing
+	Ignore      bool      // keeps its place among the features, but is never split on
+}
+
+// Len is the number of rows.
+func (c *Column) Len() int { return max(len(c.Values), len(c.Float32)) }
+
+func (c *Column) at(i int) float64 {
+	if c.Float32 != nil {
+		return float64(c.Float32[i])
+	}
+	return c.Values[i]
+}
+
+// Data is what a Dataset is made from. The columns are kept, not copied: training goes on from another model, makes
+// linear leaves and cross-validates by them.
+type Data struct {
+	Columns   []Column
+	Label     []float64 // used as float32, as in LightGBM
+	Weight    []float64 // of rows; nil: all 1
+	Group     []int     // sizes of queries, in order, for ranking; nil: none
+	InitScore []float64 // raw scores to start from, class after class; nil: none
+}
+
+// Dataset is binned training or validation data. It is immutable and may be used by several trainings at once.
+type Dataset struct {
+	rows    int
+	columns []Column // as given
+	names   []string
+	mappers []*binMapper // of all features
+	used    []int32      // features that are not trivial
+	inner   []int32      // place in used, −1 for a trivial one
+	bins    []binColumn  // of the features used
+	label   []float32
+	weight  []float32
+	queries []int32 // bounds of queries: one more than there are
+	qWeight []float32
+	init    []float64
+	options Options
+}
+
+// binColumn holds the bins of one feature: u8, or u16 where there are more than 256.
+type binColumn struct {
+	u8  []uint8
+	u16 []uint16
+}
+
+func (c *binColumn) at(i int32) int {
+	if c.u8 != nil {
+		return int(c.u8[i])
+	}
+	return int(c.u16[i])
+}
+
+// maxBins is the most bins that a feature can have.
+const maxBins = 1 << 16
+
+// NewDataset finds bins for the columns and bins them. Of the options it uses those about binning, MinDataInLeaf for
+// the pre-filter, MonotoneConstraints, Seed and DataRandomSeed.
+func NewDataset(d Data, o Options) (*Dataset, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	ds := &Dataset{options: o}
+	if err := ds.describe(d); err != nil {
+		return nil, err
+	}
+	if err := ds.findMappers(); err != nil {
+		return nil, err
+	}
+	ds.binAll()
+	return ds, nil
+}
+
+// NewValid bins other data with the bins of this one, for validation.
+func (ds *Dataset) NewValid(d Data) (*Dataset, error) {
+	if len(d.Columns) != len(ds.columns) {
+		return nil, fmt.Errorf("gbdt: validation data has %d columns, the training data %d", len(d.Columns), len(ds.columns))
+	}
+	v := &Dataset{options: ds.options, mappers: ds.mappers, used: ds.used, inner: ds.inner}
+	if err := v.describe(d); err != nil {
+		return nil, err
+	}
+	v.names = ds.names
+	v.binAll()
+	return v, nil
+}
+
+// NumRows is the number of rows.
+func (ds *Dataset) NumRows() int { return ds.rows }
+
+// NumFeatures is the number of columns.
+func (ds *Dataset) NumFeatures() int { return len(ds.columns) }
+
+// NumBins gives the number of bins of a feature, 0 if it is trivial and not used.
+func (ds *Dataset) NumBins(feature int) int {
+	if ds.inner[feature] < 0 {
+		return 0
+	}
+	return ds.mappers[feature].numBin
+}
+
+// describe checks the data and takes over everything but the bins.
+func (ds *Dataset) describe(d Data) error {
+	if len(d.Columns) == 0 {
+		return fmt.Errorf("gbdt: data has no columns")
+	}
+	ds.rows, ds.columns = d.Columns[0].Len(), d.Columns
+	if ds.rows == 0 || ds.rows > math.MaxInt32 {
+		return fmt.Errorf("gbdt: data has %d rows, want 1 to %d", ds.rows, math.MaxInt32)
+	}
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		name := strings.Join(strings.Fields(c.Name), "_")
+		if name == "" {
+			name = fmt.Sprintf("Column_%d", i)
+		}
+		ds.names = append(ds.names, name)
+		if c.Len() != ds.rows || c.Values != nil && c.Float32 != nil {
+			return fmt.Errorf("gbdt: column %d (%s) has %d rows, column 0 has %d", i, clip(name), c.Len(), ds.rows)
+		}
+	}
+	return ds.setLabels(d)
+}
+
+func (ds *Dataset) setLabels(d Data) error {
+	if len(d.Label) != ds.rows {
+		return fmt.Errorf("gbdt: %d labels for %d rows", len(d.Label), ds.rows)
+	}
+	ds.label = make([]float32, ds.rows)
+	for i, v := range d.Label {
+		if v != v || math.IsInf(v, 0) {
+			return fmt.Errorf("gbdt: the label of row %d is %v", i, v)
+		}
+		ds.label[i] = float32(v)
+	}
+	if d.Weight != nil {
+		if len(d.Weight) != ds.rows {
+			return fmt.Errorf("gbdt: %d weights for %d rows", len(d.Weight), ds.rows)
+		}
+		ds.weight = make([]float32, ds.rows)
+		for i, v := range d.Weight {
+			if !(v >= 0) || math.IsInf(v, 1) {
+				return fmt.Errorf("gbdt: the weight of row %d is %v, want 0 or more", i, v)
+			}
+			ds.weight[i] = float32(v)
+		}
+	}
+	if d.InitScore != nil {
+		if len(d.InitScore)%ds.rows != 0 || len(d.InitScore) == 0 {
+			return fmt.Errorf("gbdt: %d initial scores for %d rows", len(d.InitScore), ds.rows)
+		}
+		for i, v := range d.InitScore {
+			if v != v || math.IsInf(v, 0) {
+				return fmt.Errorf("gbdt: initial score %d is %v", i, v)
+			}
+		}
+		ds.init = d.InitScore
+	}
+	return ds.setGroups(d.Group)
+}
+
+func (ds *Dataset) setGroups(group []int) error {
+	if group == nil {
+		return nil
+	}
+	ds.queries = []int32{0}
+	sum := 0
+	for i, n := range group {
+		if n < 0 || n > ds.rows-sum {
+			return fmt.Errorf("gbdt: query %d has %d rows, %d are left", i, n, ds.rows-sum)
+		}
+		sum += n
+		ds.queries = append(ds.queries, int32(sum))
+	}
+	if sum != ds.rows {
+		return fmt.Errorf("gbdt: queries have %d rows together, the data has %d", sum, ds.rows)
+	}
+	if ds.weight != nil { // a query weighs as much as its rows on average (Metadata::CalculateQueryWeights)
+		for i := range group {
+			var w float32
+			for _, v := range ds.weight[ds.queries[i]:ds.queries[i+1]] {
+				w += v
+			}
+			ds.qWeight = append(ds.qWeight, w/float32(ds.queries[i+1]-ds.queries[i]))
+		}
+	}
+	return nil
+}
+
+// findMappers finds the bins of each column from a sample of its rows.
+func (ds *Dataset) findMappers() error {
+	o := &ds.options
+	if o.MaxBinByFeature != nil && len(o.MaxBinByFeature) != len(ds.columns) {
+		return fmt.Errorf("gbdt: max_bin_by_feature has %d entries for %d columns", len(o.MaxBinByFeature), len(ds.columns))
+	}
+	forced, err := readForcedBins(o.ForcedBinsFilename, len(ds.columns))
+	if err != nil {
+		return err
+	}
+	rng := newRandom(o.DataRandomSeed)
+	sample := rng.sample(ds.rows, min(ds.rows, o.BinConstructSampleCnt))
+	p := binParams{minDataInBin: o.MinDataInBin, useMissing: o.UseMissing, zeroAsMissing: o.ZeroAsMissing, preFilter: o.FeaturePreFilter,
+		minSplitData: int(float64(o.MinDataInLeaf*len(sample)) / float64(ds.rows))}
+	ds.mappers = make([]*binMapper, len(ds.columns))
+	errs := make([]error, len(ds.columns))
+	scratch := make([][]float64, par.Threads())
+	par.ForWorker(len(ds.columns), 1, func(worker, i, _ int) {
+		c, p := &ds.columns[i], p
+		if c.Ignore {
+			ds.mappers[i] = &binMapper{numBin: 1, trivial: true}
+			return
+		}
+		p.maxBin = o.MaxBin
+		if o.MaxBinByFeature != nil {
+			p.maxBin = o.MaxBinByFeature[i]
+		}
+		p.forced = forced[i]
+		values := scratch[worker][:0]
+		for _, row := range sample {
+			if v := c.at(row); !isZero(v) {
+				values = append(values, v)
+			}
+		}
+		ds.mappers[i], errs[i] = findBins(values, len(sample), c.Categorical, p)
+		scratch[worker] = values
+	})
+	ds.inner = make([]int32, len(ds.columns))
+	for i, m := range ds.mappers {
+		switch {
+		case errs[i] != nil:
+			return fmt.Errorf("gbdt: column %d (%s): %w", i, clip(ds.names[i]), errs[i])
+		case m.numBin > maxBins:
+			return fmt.Errorf("gbdt: column %d (%s): %d bins, at most %d are possible", i, clip(ds.names[i]), m.numBin, maxBins)
+		case m.trivial:
+			ds.inner[i] = -1
+		default:
+			ds.inner[i] = int32(len(ds.used))
+			ds.used = append(ds.used, int32(i))
+		}
+	}
+	return nil
+}
+
+// binChunk is how many rows of a column are binned at a time.
+const binChunk = 1 << 14
+
+// binAll fills in the bins of all features used.
+func (ds *Dataset) binAll() {
+	ds.bins = make([]binColumn, len(ds.used))
+	for j, f := range ds.used {
+		if ds.mappers[f].numBin <= 256 {
+			ds.bins[j].u8 = make([]uint8, ds.rows)
+		} else {
+			ds.bins[j].u16 = make([]uint16, ds.rows)
+		}
+	}
+	chunks := (ds.rows + binChunk - 1) / binChunk
+	par.For(len(ds.used)*chunks, 1, func(task, _ int) {
+		j := task / chunks
+		lo := task % chunks * binChunk
+		hi := min(lo+binChunk, ds.rows)
+		c, m := &ds.columns[ds.used[j]], ds.mappers[ds.used[j]]
+		switch b := &ds.bins[j]; {
+		case b.u8 == nil && c.Float32 != nil:
+			binValues(m, b.u16[lo:hi], c.Float32[lo:hi])
+		case b.u8 == nil:
+			binValues(m, b.u16[lo:hi], c.Values[lo:hi])
+		case c.Float32 != nil:
+			binValues(m, b.u8[lo:hi], c.Float32[lo:hi])
+		default:
+			binValues(m, b.u8[lo:hi], c.Values[lo:hi])
+		}
+	})
+}
+
+// readForcedBins reads LightGBM's file of bin bounds: [{"feature": 0, "bin_upper_bound": [0.3, 0.35]}, …].
+func readForcedBins(path string, features int) ([][]float64, error) {
+	out := make([][]float64, features)
+	if path == "" {
+		return out, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("gbdt: forced bins: %w", err)
+	}
+	var list []struct {
+		Feature int       `json:"feature"`
+		Upper   []float64 `json:"bin_upper_bound"`
+	}
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("gbdt: forced bins: %s: %w", path, err)
+	}
+	for _, e := range list {
+		if e.Feature < 0 || e.Feature >= features {
+			return nil, fmt.Errorf("gbdt: forced bins: %s: feature %d is not in 0..%d", path, e.Feature, features-1)
+		}
+		for i, v := range e.Upper {
+			if i == 0 || v != e.Upper[i-1] {
+				out[e.Feature] = append(out[e.Feature], v)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Subset gives the data set of some rows, ascending, with the same bins. Of a data set with queries they must be whole
+// queries.
+func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
+	for i, r := range rows {
+		if r < 0 || r >= ds.rows || i > 0 && r <= rows[i-1] {
+			return nil, fmt.Errorf("gbdt: subset: row %d at position %d: want rows in 0..%d, ascending", r, i, ds.rows-1)
+		}
+	}
+	d := Data{Columns: make([]Column, len(ds.columns)), Label: pick(ds.label, rows), Weight: pick(ds.weight, rows)}
+	for j := range ds.columns {
+		c := ds.columns[j]
+		c.Name, c.Values, c.Float32 = ds.names[j], pick(c.Values, rows), pick32(c.Float32, rows)
+		d.Columns[j] = c
+	}
+	for k := range len(ds.init) / ds.rows {
+		d.InitScore = append(d.InitScore, pick(ds.init[k*ds.rows:(k+1)*ds.rows], rows)...)
+	}
+	for q, at := 0, 0; q+1 < len(ds.queries) && at < len(rows); q++ {
+		lo, hi := int(ds.queries[q]), int(ds.queries[q+1])
+		n := 0
+		for at+n < len(rows) && rows[at+n] < hi {
+			n++
+		}
+		if n != 0 && n != hi-lo {
+			return nil, fmt.Errorf("gbdt: subset: it holds %d of the %d rows of query %d, want all or none", n, hi-lo, q)
+		}
+		if n > 0 {
+			d.Group = append(d.Group, n)
+		}
+		at += n
+	}
+	return ds.NewValid(d)
+}
+
+func pick[T float32 | float64](v []T, rows []int) []float64 {
+	if v == nil {
+		return nil
+	}
+	out := make([]float64, len(rows))
+	for i, r := range rows {
+		out[i] = float64(v[r])
+	}
+	return out
+}
+
+func pick32(v []float32, rows []int) []float32 {
+	if v == nil {
+		return nil
+	}
+	out := make([]float32, len(rows))
+	for i, r := range rows {
+		out[i] = v[r]
+	}
+	return out
+}
+
+// row copies the values of a row.
+func (ds *Dataset) row(dst []float64, i int) {
+	for j := range ds.columns {
+		dst[j] = ds.columns[j].at(i)
+	}
+}
+
+// infos are the feature_infos of a model file.
+func (ds *Dataset) infos() []string {
+	out := make([]string, len(ds.mappers))
+	for i, m := range ds.mappers {
+		out[i] = m.info()
+	}
+	return out
+}

@@ -1,0 +1,135 @@
+package gbdt
+
+import (
+	"math"
+	"slices"
+)
+
+// sampler chooses the rows that a tree is trained on: bagging (bagging.hpp) or GOSS (goss.hpp). Each block of 1024 rows
+// has a generator of its own.
+type sampler struct {
+	o        *Options
+	ds       *Dataset
+	goss     bool
+	balanced bool // separate fractions of both classes
+	active   bool
+	fresh    bool // nothing drawn yet
+	classes  int
+	rngs     []random
+	in, out  []int32 // rows in the bag and out of it
+	subset   bool    // LightGBM would train on a copy of the bag
+	queries  []int32 // in the bag, with bagging_by_query
+}
+
+// bagBlock is the rows that share a generator (bagging_rand_block_).
+const bagBlock = 1024
+
+func newSampler(ds *Dataset, o *Options, obj *objective) *sampler {
+	s := &sampler{o: o, ds: ds, classes: obj.classes, goss: o.DataSampleStrategy == "goss", fresh: true}
+	s.balanced = !s.goss && (o.PosBaggingFraction < 1 || o.NegBaggingFraction < 1) && obj.positives > 0
+	s.active = s.goss || (o.BaggingFraction < 1 || s.balanced) && o.BaggingFreq > 0
+	if !s.active {
+		return s
+	}
+	bag := float64(int(o.BaggingFraction * float64(ds.rows)))
+	if s.balanced {
+		bag = float64(int(float64(obj.positives)*o.PosBaggingFraction) + int(float64(ds.rows-obj.positives)*o.NegBaggingFraction))
+	}
+	s.subset = !s.goss && bag/float64(ds.rows)/float64(o.BaggingFreq) <= 0.5 && len(ds.used) < 100
+	for i := range (ds.rows + bagBlock - 1) / bagBlock {
+		s.rngs = append(s.rngs, newRandom(o.BaggingSeed+i))
+	}
+	return s
+}
+
+// draw makes the bag of an iteration; a nil bag is all rows. GOSS scales gradients and hessians of the rows that stand
+// for others.
+func (s *sampler) draw(iter int, grad, hess []float32) {
+	switch {
+	case !s.active:
+	case s.goss:
+		if s.in, s.out = nil, nil; iter >= int(1/s.o.LearningRate) {
+			s.drawGOSS(grad, hess)
+		}
+	case s.fresh || iter%s.o.BaggingFreq == 0:
+		s.fresh = false
+		s.drawBag()
+	}
+}
+
+// drawBag draws rows or queries. With queries and a bag of more than half the rows LightGBM does not bring the scores of
+// the rows outside up to date; here they always are.
+func (s *sampler) drawBag() {
+	s.in, s.out = s.in[:0], s.out[:0]
+	if s.o.BaggingByQuery {
+		s.queries = s.queries[:0]
+		for q := range len(s.ds.queries) - 1 {
+			to := &s.out
+			if float64(s.rngs[q/bagBlock].float()) < s.o.BaggingFraction {
+				s.queries = append(s.queries, int32(q))
+				to = &s.in
+			}
+			for i := s.ds.queries[q]; i < s.ds.queries[q+1]; i++ {
+				*to = append(*to, i)
+			}
+		}
+		return
+	}
+	for i := range s.ds.rows {
+		fraction := s.o.BaggingFraction
+		if s.balanced {
+			if fraction = s.o.NegBaggingFraction; s.ds.label[i] > 0 {
+				fraction = s.o.PosBaggingFraction
+			}
+		}
+		if float64(s.rngs[i/bagBlock].float()) < fraction {
+			s.in = append(s.in, int32(i))
+		} else {
+			s.out = append(s.out, int32(i))
+		}
+	}
+}
+
+// drawGOSS keeps the rows with the largest |gradient·hessian| and draws from the others.
+func (s *sampler) drawGOSS(grad, hess []float32) {
+	n := s.ds.rows
+	size := make([]float32, n)
+	for i := range size {
+		for c := range s.classes {
+			size[i] += float32(math.Abs(float64(grad[c*n+i] * hess[c*n+i])))
+		}
+	}
+	top := max(1, int(float64(n)*s.o.TopRate))
+	other := int(float64(n) * s.o.OtherRate)
+	sorted := slices.Clone(size)
+	slices.SortFunc(sorted, func(a, b float32) int {
+		switch {
+		case a > b:
+			return -1
+		case a < b:
+			return 1
+		}
+		return 0
+	})
+	threshold := sorted[top-1]
+	multiply := float32(n-top) / float32(other)
+	big := 0
+	for i := range n {
+		if size[i] >= threshold {
+			s.in = append(s.in, int32(i))
+			big++
+			continue
+		}
+		need := other - (len(s.in) - big)
+		rest := n - i - (top - big)
+		if float64(s.rngs[i/bagBlock].float()) >= float64(need)/float64(rest) {
+			s.out = append(s.out, int32(i))
+			continue
+		}
+		s.in = append(s.in, int32(i))
+		for c := range s.classes {
+			grad[c*n+i] *= multiply
+			hess[c*n+i] *= multiply
+		}
+	}
+}
