@@ -314,7 +314,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 	case "WhitespaceSplit":
 		add(split{pattern: predicate(isSpace), behavior: removed})
 	case "BertPreTokenizer":
-		add(both{split{pattern: predicate(isSpace), behavior: removed}, split{pattern: predicate(isPunctuation), behavior: isolated}})
+		add(bertWords{})
 	case "Punctuation":
 		how, ok := behaviors[p.Behavior]
 		if p.Behavior == "" {
