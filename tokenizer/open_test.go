@@ -105,7 +105,7 @@ func TestUnsupported(t *testing.T) {
 		`truncation: strategy "Random" is unknown`:                               `{"truncation":{"max_length":4,"strategy":"Random"},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 		`padding: length 4000000, multiple of 0: want 0 to 1048576`:              `{"padding":{"strategy":{"Fixed":4000000}},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 		`precompiled_charsmap: array of 99 bytes in 1`:                           `{"normalizer":{"type":"Precompiled","precompiled_charsmap":"YwAAAGE="},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
-		`Split behind ByteLevel would see bytes spelled as runes: not supported`: `{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":{"String":"a"},"behavior":"Isolated"}]},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
+		`"Split" behind ByteLevel would see bytes spelled as runes: not supported`: `{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":{"String":"a"},"behavior":"Isolated"}]},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 	} {
 		if _, err := tokenizer.ReadJSON([]byte(doc)); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "tokenizer.json: ") {
 			t.Errorf("error %v, want %s", err, want)
