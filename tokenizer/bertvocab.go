@@ -24,7 +24,7 @@ func ReadBERT(data []byte, o BERTOptions) (*Tokenizer, error) {
 	}
 	t := &Tokenizer{format: "bert", roles: noRoles(), post: bare(), dec: chain{wordPieceStep("##", true)}}
 	t.norm = []normalizer{bert{true, !o.NoChinese, isTrue(o.StripAccents, !o.Cased), !o.Cased}}
-	t.pre = []preTokenizer{both{split{pattern: predicate(isSpace), behavior: removed}, split{pattern: predicate(isPunctuation), behavior: isolated}}}
+	t.pre = []preTokenizer{bertWords{}}
 	var added []AddedToken
 	for _, token := range []string{"[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"} {
 		id, ok := ids[token]

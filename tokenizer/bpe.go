@@ -63,8 +63,16 @@ func (b *bpe) wordIDs(dst []int32, word string, s *scratch) []int32 {
 	if c := b.cached(word, s); c != nil {
 		return append(dst, c.ids...)
 	}
-	for _, p := range b.cut(word, s) {
-		dst = append(dst, p.id)
+	if b.late || b.whole {
+		for _, p := range b.cut(word, s) {
+			dst = append(dst, p.id)
+		}
+		return dst
+	}
+	for _, id := range b.join(word, s).id { // a long word: without a list of its pieces
+		if id >= 0 {
+			dst = append(dst, id)
+		}
 	}
 	return dst
 }
@@ -110,8 +118,6 @@ func (b *bpe) cached(word string, s *scratch) *cached {
 
 // cut gives a word's tokens, valid until the next call.
 func (b *bpe) cut(word string, s *scratch) []piece {
-	sym := &s.sym
-	sym.reset()
 	s.cut = s.cut[:0]
 	if b.whole {
 		if id, ok := b.vocab[word]; ok {
@@ -119,13 +125,7 @@ func (b *bpe) cut(word string, s *scratch) []piece {
 			return s.cut
 		}
 	}
-	if b.bytewise {
-		b.bytesOf(word, sym)
-	} else {
-		b.runesOf(word, sym)
-	}
-	sym.start = append(sym.start, int32(len(word)))
-	sym.merge(b.pairs)
+	sym := b.join(word, s)
 	for i, id := range sym.id {
 		switch lo, hi := sym.start[i], sym.start[i+1]; {
 		case b.late && (id == b.unk || int(id) >= b.tokens):
@@ -135,6 +135,20 @@ func (b *bpe) cut(word string, s *scratch) []piece {
 		}
 	}
 	return s.cut
+}
+
+// join merges the symbols of a word.
+func (b *bpe) join(word string, s *scratch) *symbols {
+	sym := &s.sym
+	sym.reset(len(word))
+	if b.bytewise {
+		b.bytesOf(word, sym)
+	} else {
+		b.runesOf(word, sym)
+	}
+	sym.start = append(sym.start, int32(len(word)))
+	sym.merge(b.pairs)
+	return sym
 }
 
 // spell writes a rune without a token: as bytes, or as the unknown token.

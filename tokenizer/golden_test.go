@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hanji-ml/hanji/internal/golden"
@@ -283,5 +284,20 @@ func TestParts(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) { checkRows(t, readJSON(t, read(t, file)), file+"l") })
+	}
+}
+
+// testdata/sp has small models that sentencepiece 0.2.3 trained with other options than the
+// fixtures' (suffix white space, no dummy prefix, user-defined symbols, pieces across spaces,
+// unknown runes without byte fallback), and what it makes of some texts.
+func TestSentencePieceOptions(t *testing.T) {
+	files, err := filepath.Glob("testdata/sp/*.model")
+	if err != nil || len(files) < 8 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			checkPieces(t, openSP(t, tokenizer.SentencePieceOptions{}, file), strings.TrimSuffix(file, ".model")+".jsonl")
+		})
 	}
 }

@@ -142,7 +142,7 @@ func kind(raw json.RawMessage, v any) (string, error) {
 		return "", err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return "", fmt.Errorf("%s: %w", k.Type, err)
+		return "", fmt.Errorf("%s: %w", clip(k.Type), err)
 	}
 	return k.Type, nil
 }
@@ -265,7 +265,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 		return err
 	}
 	if r.bytewise && name != "" && name != "ByteLevel" && len(r.t.norm) == 0 {
-		return fmt.Errorf("%s behind ByteLevel would see bytes spelled as runes: not supported", name)
+		return fmt.Errorf("%s behind ByteLevel would see bytes spelled as runes: not supported", clip(name))
 	}
 	add := func(q preTokenizer) { r.t.pre = append(r.t.pre, q) }
 	switch name {
@@ -314,7 +314,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 	case "WhitespaceSplit":
 		add(split{pattern: predicate(isSpace), behavior: removed})
 	case "BertPreTokenizer":
-		add(both{split{pattern: predicate(isSpace), behavior: removed}, split{pattern: predicate(isPunctuation), behavior: isolated}})
+		add(bertWords{})
 	case "Punctuation":
 		how, ok := behaviors[p.Behavior]
 		if p.Behavior == "" {

@@ -129,7 +129,7 @@ func template(items []hfItem, special map[string][]int32) ([]templateItem, error
 		case it.SpecialToken != nil:
 			ids, ok := special[it.SpecialToken.ID]
 			if !ok {
-				return nil, fmt.Errorf("special token %s is not among %v", clip(it.SpecialToken.ID), slices.Sorted(maps.Keys(special)))
+				return nil, fmt.Errorf("special token %s is not among %q", clip(it.SpecialToken.ID), slices.Sorted(maps.Keys(special)))
 			}
 			out = append(out, templateItem{ids: ids, typeID: it.SpecialToken.TypeID})
 		default:

@@ -11,8 +11,9 @@ type symbols struct {
 	heap  []uint64
 }
 
-func (s *symbols) reset() {
-	s.id, s.start = s.id[:0], s.start[:0]
+// reset makes room for a word of n bytes.
+func (s *symbols) reset(n int) {
+	s.id, s.start = resize(s.id, n)[:0], resize(s.start, n+1)[:0]
 }
 
 // scanWord is the longest word whose best pair is sought by a scan: below it the scan's few
@@ -65,14 +66,19 @@ func (s *symbols) mergeShort(t *pairTable) {
 // list; the heap holds rank and place of pairs, some of them gone by the time they come up.
 func (s *symbols) mergeLong(t *pairTable) {
 	n := len(s.id)
-	s.pair, s.next, s.prev, s.heap = resize(s.pair, n), resize(s.next, n), resize(s.prev, n), s.heap[:0]
+	s.pair, s.next, s.prev, s.heap = resize(s.pair, n), resize(s.next, n), resize(s.prev, n), resize(s.heap, n)[:0]
 	for i := range n {
 		s.prev[i], s.next[i] = int32(i-1), int32(i+1)
 		s.pair[i] = noMerge
+		if i+1 == n {
+			s.next[i] = -1
+		} else if m := t.get(s.id[i], s.id[i+1]); m != noMerge {
+			s.pair[i] = m
+			s.heap = append(s.heap, heapKey(m, int32(i)))
+		}
 	}
-	s.next[n-1] = -1
-	for i := range n - 1 {
-		s.consider(t, int32(i))
+	for i := len(s.heap)/2 - 1; i >= 0; i-- {
+		s.sink(i, s.heap[i])
 	}
 	for len(s.heap) > 0 {
 		key := s.pop()
@@ -106,7 +112,7 @@ func (s *symbols) consider(t *pairTable, i int32) {
 	m := t.get(s.id[i], s.id[s.next[i]])
 	s.pair[i] = m
 	if m != noMerge {
-		s.push(uint64(m.rank())<<32 | uint64(uint32(i)))
+		s.push(heapKey(m, i))
 	}
 }
 
@@ -124,14 +130,17 @@ func (s *symbols) push(key uint64) {
 }
 
 func (s *symbols) pop() uint64 {
-	h := s.heap
-	top, key := h[0], h[len(h)-1]
-	h = h[:len(h)-1]
-	s.heap = h
-	if len(h) == 0 {
-		return top
+	top, n := s.heap[0], len(s.heap)-1
+	key := s.heap[n]
+	if s.heap = s.heap[:n]; n > 0 {
+		s.sink(0, key)
 	}
-	i := 0
+	return top
+}
+
+// sink puts key into the hole at i, or below it.
+func (s *symbols) sink(i int, key uint64) {
+	h := s.heap
 	for {
 		down := 2*i + 1
 		if down >= len(h) {
@@ -147,8 +156,10 @@ func (s *symbols) pop() uint64 {
 		i = down
 	}
 	h[i] = key
-	return top
 }
+
+// heapKey orders pairs by rank, then from left to right.
+func heapKey(m merged, i int32) uint64 { return uint64(m.rank())<<32 | uint64(uint32(i)) }
 
 func resize[T any](s []T, n int) []T {
 	if cap(s) < n {

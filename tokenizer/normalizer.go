@@ -195,6 +195,9 @@ func (nmt) normalize(t text) text {
 type bert struct{ clean, chinese, strip, lower bool }
 
 func (n bert) normalize(t text) text {
+	if isASCII(t.s) {
+		return n.ascii(t)
+	}
 	if n.clean {
 		w := t.builder()
 		for i, r := range t.s {
@@ -229,6 +232,41 @@ func (n bert) normalize(t text) text {
 		t = lowercase{}.normalize(t)
 	}
 	return t
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// ascii does in one pass all that there is to do to ASCII.
+func (n bert) ascii(t text) text {
+	b := make([]byte, 0, len(t.s))
+	var at []span
+	for i := range len(t.s) {
+		c := t.s[i]
+		switch {
+		case n.clean && (c == '\t' || c == '\n' || c == '\r'):
+			c = ' '
+		case n.clean && (c < ' ' || c == 0x7f):
+			continue
+		case n.lower && 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+		if t.at != nil {
+			at = append(at, t.at[i])
+		}
+	}
+	u := text{s: string(b), first: t.first}
+	if t.at != nil {
+		u.at = append([]span{}, at...)
+	}
+	return u
 }
 
 // isChinese is _is_chinese_char of google-research/bert's tokenization.py: CJK ideographs,

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A preTokenizer cuts texts into words. Rules are those of tokenizers/src/pre_tokenizers.
@@ -110,10 +111,47 @@ func (p metaspace) split(words []text) []text {
 	return out
 }
 
-// both applies one after the other.
-type both struct{ a, b preTokenizer }
+// bertWords cuts at white space, which goes, and around punctuation, which stays.
+type bertWords struct{}
 
-func (p both) split(words []text) []text { return p.b.split(p.a.split(words)) }
+func (bertWords) split(words []text) []text {
+	var out []text
+	for _, w := range words {
+		lo := 0
+		end := func(i int) {
+			if lo < i {
+				out = append(out, w.slice(lo, i))
+			}
+		}
+		for i := 0; i < len(w.s); {
+			r, size := rune(w.s[i]), 1
+			if r >= utf8.RuneSelf {
+				r, size = utf8.DecodeRuneInString(w.s[i:])
+			}
+			switch {
+			case r < utf8.RuneSelf && asciiWord[r]:
+			case isSpace(r):
+				end(i)
+				lo = i + size
+			case isPunctuation(r):
+				end(i)
+				out = append(out, w.slice(i, i+size))
+				lo = i + size
+			}
+			i += size
+		}
+		end(len(w.s))
+	}
+	return out
+}
+
+// asciiWord holds the letters and digits, which are most of most texts.
+var asciiWord = func() (is [utf8.RuneSelf]bool) {
+	for c := range is {
+		is[c] = '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+	}
+	return is
+}()
 
 func isPunctuation(r rune) bool {
 	if r < 0x80 {

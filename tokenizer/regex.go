@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,6 +31,9 @@ func compilePattern(source string) (pattern, error) {
 	var re *regexp.Regexp
 	if err == nil {
 		re, err = regexp.Compile(translated)
+	}
+	if bad := new(syntax.Error); errors.As(err, &bad) { // whose text may be of several lines
+		err = fmt.Errorf("%s: %s", bad.Code, clip(bad.Expr))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q is neither a known split pattern nor one of Go's regexp: %w", shorten(source), err)

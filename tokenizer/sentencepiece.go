@@ -265,9 +265,12 @@ func (sp *sentencePiece) segment(t *Tokenizer, st *state, lo, hi int) {
 	} else {
 		st.pieces = sp.unigram.pieces(st.pieces[:0], n.s, &st.scratch)
 	}
-	wasUnknown := false
+	wasUnknown, run := false, int32(0)
 	for _, p := range st.pieces {
 		unknown := p.id == sp.unk
+		if !wasUnknown {
+			run = p.lo
+		}
 		switch {
 		case unknown && sp.bytes != nil:
 			for i := p.lo; i < p.hi; i++ {
@@ -276,7 +279,7 @@ func (sp *sentencePiece) segment(t *Tokenizer, st *state, lo, hi int) {
 		case unknown && wasUnknown:
 			if st.offsets { // neighbouring unknown pieces are one
 				last := &st.tokens[len(st.tokens)-1]
-				last.Text += n.s[p.lo:p.hi]
+				last.Text = n.s[run:p.hi]
 				last.End = lo + int(n.from[p.hi])
 			}
 		default:
@@ -343,23 +346,26 @@ func (sp *sentencePiece) putRaw(t *Tokenizer, st *state, s string, base, shift i
 		}
 		return at
 	}
-	wasUnknown := false
+	wasUnknown, first := false, len(st.tokens)
 	for _, p := range st.pieces {
 		lo, hi := from(p.lo), from(p.hi)
 		unknown := p.id == sp.unk
 		if unknown && wasUnknown {
-			last := &st.tokens[len(st.tokens)-1]
-			last.Text, last.End = last.Text+s[lo:hi], base+hi
+			st.tokens[len(st.tokens)-1].End = base + hi
 			continue
 		}
 		wasUnknown = unknown
-		text := t.tokens[p.id]
-		if unknown {
-			text = strings.ReplaceAll(strings.ToValidUTF8(s[lo:hi], "\uFFFD"), " ", underscore)
+		st.tokens = append(st.tokens, Token{ID: p.id, Text: t.tokens[p.id], Start: base + lo, End: base + hi})
+	}
+	for i := first; i < len(st.tokens); i++ {
+		if tok := &st.tokens[i]; tok.ID == sp.unk {
+			tok.Text = strings.ReplaceAll(eachBroken(s[tok.Start-base:tok.End-base]), " ", underscore)
 		}
-		st.tokens = append(st.tokens, Token{ID: p.id, Text: text, Start: base + lo, End: base + hi})
 	}
 }
+
+// eachBroken writes U+FFFD for every byte that is not UTF-8.
+func eachBroken(s string) string { return string([]rune(s)) }
 
 // runeAround gives the begin of the rune of s that has byte at inside it; at where none has.
 func runeAround(s string, at int) int {

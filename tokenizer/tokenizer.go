@@ -84,7 +84,7 @@ func (t *Tokenizer) Encode(text string, o EncodeOptions) []int32 {
 // AppendEncode appends the ids of a text to dst.
 func (t *Tokenizer) AppendEncode(dst []int32, text string, o EncodeOptions) []int32 {
 	st := t.begin(o, false)
-	defer t.states.Put(st)
+	defer t.release(st)
 	st.ids = dst
 	if o.NoSpecial {
 		t.encode(st, text)
@@ -113,7 +113,7 @@ func (t *Tokenizer) EncodeOffsets(text string, o EncodeOptions) []Token {
 // sequence is EncodeOffsets without special tokens.
 func (t *Tokenizer) sequence(text string, o EncodeOptions) []Token {
 	st := t.begin(o, true)
-	defer t.states.Put(st)
+	defer t.release(st)
 	t.encode(st, text)
 	runeOffsets(text, st.tokens)
 	t.post.trim(text, st.tokens)
@@ -222,8 +222,17 @@ func (t *Tokenizer) begin(o EncodeOptions, offsets bool) *state {
 	if st == nil {
 		st = new(state)
 	}
-	st.opts, st.offsets, st.ids, st.tokens, st.whole = o, offsets, nil, nil, ""
+	st.opts, st.offsets = o, offsets
 	return st
+}
+
+// release keeps a state for the next text, unless one extraordinary word has blown it up.
+func (t *Tokenizer) release(st *state) {
+	const most = 1 << 16
+	st.ids, st.tokens, st.whole = nil, nil, ""
+	if cap(st.sym.id) <= most && cap(st.pieces) <= most && cap(st.cut) <= most && cap(st.best) <= most {
+		t.states.Put(st)
+	}
 }
 
 // encode goes through a text from added token to added token.

@@ -81,11 +81,7 @@ func (m *unigram) stretch(text string, score float64, s *scratch) int {
 			m.relax(&best[i+1], best[at].score+m.gain(id, i+1-at), at, id)
 		}
 		if !known {
-			low := best[at].score + m.low
-			if m.single {
-				low = float64(float32(low))
-			}
-			m.relax(&best[at+size], low, at, m.unk)
+			m.relax(&best[at+size], best[at].score+m.low, at, m.unk)
 		}
 		at += size
 		if at == len(best)-1 {
@@ -104,15 +100,14 @@ func (m *unigram) gain(id int32, length int) float64 {
 	return m.score[id]
 }
 
-// relax compares before it rounds, as sentencepiece does.
+// relax keeps the better of two ways; of equals the first, whose last token is longer.
 func (m *unigram) relax(b *bestPath, score float64, from int, id int32) {
-	if b.from >= 0 && score <= b.score {
-		return
-	}
 	if m.single {
 		score = float64(float32(score))
 	}
-	*b = bestPath{score, int32(from), id}
+	if b.from < 0 || score > b.score {
+		*b = bestPath{score, int32(from), id}
+	}
 }
 
 // back reads the best way to byte n of the stretch that begins at lo.
