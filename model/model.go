@@ -1,5 +1,5 @@
-// Package model says what a model family offers to the rest of hanji: small interfaces, implemented by the packages
-// model/<family> and listed in model/all.
+// Package model says what a model family offers to the rest of hanji: small interfaces for forecasters and for decoders of
+// text, implemented by the packages model/<family> and listed in model/all.
 package model
 
 import (

@@ -281,10 +281,10 @@ func (c *Cache) extend(group int) {
 	}
 }
 
-// take gives a free page, of new memory where there is none: twice as many pages each time, so that it is seldom.
+// take gives a free page, of new memory where there is none: as many pages as there are, at most 64, so that it is seldom.
 func (c *Cache) take(g *pageGroup) int32 {
 	if len(g.free) == 0 {
-		for range min(max(1, len(g.pages)), g.most-len(g.pages)) {
+		for range min(max(1, len(g.pages)), 64, g.most-len(g.pages)) {
 			g.free = append(g.free, int32(len(g.pages)))
 			g.pages = append(g.pages, tensor.NewBuffer("kv", c.o.DType, g.layers, 2, c.o.Heads, c.o.PageTokens, c.o.HeadDim))
 			g.refs = append(g.refs, 0)
@@ -370,7 +370,8 @@ func (c *Cache) Truncate(seq, n int) error {
 // writes, and then one page.
 func (c *Cache) Fork(from, to int) error { return c.Share(from, to, c.Len(from)) }
 
-// Share begins sequence to with the first n tokens of sequence from, as when prompts begin alike.
+// Share begins sequence to with the first n tokens of sequence from, as when prompts begin alike. Where a window has passed what
+// the next token would see, it is an error, as for Truncate.
 func (c *Cache) Share(from, to, n int) error {
 	if err := c.holds(from, n); err != nil {
 		return err

@@ -9,10 +9,18 @@ import (
 
 // MoE is a mixture of experts (arXiv 1701.06538) with Mixtral's routing (arXiv 2401.04088, §2.1): each row goes to the TopK experts
 // with the largest router logits, and their outputs are weighted by the softmax of these logits.
+//
+// In training, experts may have limited room and second choices be left to chance. A choice that is not sent adds nothing: the
+// residual connection around the layer carries the row on. The other gates of the row stay as they are.
 type MoE struct {
 	Gate    *Linear   `w:"gate"`    // the router, C → E
 	Experts []*SwiGLU `w:"experts"` //
 	TopK    int       `w:"-"`
+
+	Capacity float64 `w:"-"` // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
+	ByChance bool    `w:"-"` // in training, with TopK 2: the second is sent by chance (GShardSlots)
+
+	path uint64
 }
 
 // NewMoE makes e experts from c channels through f and back.
@@ -24,6 +32,8 @@ func NewMoE(c, f, e, topK int) *MoE {
 	return m
 }
 
+func (m *MoE) place(path uint64) { m.path = path }
+
 // Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
 // grouped by expert, so that each expert's weights are read once.
 func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
@@ -34,8 +44,11 @@ func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
 	defer r.done()
 	r.choose(logits, n, e, k)
 	gates := c.Ints(r.flat, n*k).Embedding(logits.Reshape(n*e, 1)).Reshape(n, k).Softmax()
-	r.group(n, e, k)
-	sent := c.Ints(r.row, n*k).Embedding(x) // [N·K, C], by expert
+	if x.Training() && (m.Capacity > 0 || m.ByChance) {
+		gates = m.limit(r, gates, e)
+	}
+	r.group(e, k)
+	sent := c.Ints(r.row, len(r.row)).Embedding(x) // by expert
 	for i, expert := range m.Experts {
 		if lo, hi := r.start[i], r.start[i+1]; lo < hi {
 			r.outs = append(r.outs, expert.Forward(sent.Slice(0, lo, hi)))
@@ -45,14 +58,37 @@ func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
 	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, x.Dim(1)), logits
 }
 
+// limit decides which choices are sent, and gives the gates with 0 for the others.
+func (m *MoE) limit(r *routing, gates *tensor.Tensor, e int) *tensor.Tensor {
+	n, k := gates.Dim(0), gates.Dim(1)
+	capacity := n
+	if m.Capacity > 0 {
+		capacity = ExpertCapacity(n, e, k, m.Capacity)
+	}
+	if m.ByChance && k == 2 {
+		second := gates.Slice(1, 1, 2).ReadF64()
+		r.slots = GShardSlots(r.chosen, second, gates.Ctx().Uniform(m.path, tensor.F64, n).ReadF64(), e, capacity)
+	} else {
+		r.slots = ExpertSlots(r.chosen, k, e, capacity, nil)
+	}
+	keep := make([]float64, len(r.slots))
+	for i, s := range r.slots {
+		if s >= 0 {
+			keep[i] = 1
+		}
+	}
+	return gates.Mul(gates.Ctx().Constant(gates.DType(), keep, n, k))
+}
+
 // routing is where the rows of one call go; its memory is lent by a pool.
 type routing struct {
 	scores []float32
 	chosen []int   // [N, K] experts by falling score
 	flat   []int64 // [N, K] where their logits lie in [N·E]
+	slots  []int   // [N, K] −1: not sent; nil: all are
 	start  []int   // of each expert's rows among all that are sent, and the end
 	row    []int64 // of each that is sent, by expert: the row of x
-	place  []int64 // [N, K] where each choice is among those that are sent
+	place  []int64 // [N, K] where each choice is among those that are sent; 0 where it is not
 	outs   []*tensor.Tensor
 }
 
@@ -60,7 +96,7 @@ var routings = sync.Pool{New: func() any { return new(routing) }}
 
 func (r *routing) done() {
 	clear(r.outs)
-	r.outs = r.outs[:0]
+	r.outs, r.slots = r.outs[:0], nil
 	routings.Put(r)
 }
 
@@ -78,24 +114,32 @@ func (r *routing) choose(logits *tensor.Tensor, n, e, k int) {
 	}
 }
 
-// group sorts the choices by expert, rows of one expert in order.
-func (r *routing) group(n, e, k int) {
+// group sorts the choices that are sent by expert, rows of one expert in order.
+func (r *routing) group(e, k int) {
 	r.start = append(r.start[:0], make([]int, e+1)...)
-	for _, to := range r.chosen {
-		r.start[to+1]++
+	for i, to := range r.chosen {
+		if r.isSent(i) {
+			r.start[to+1]++
+		}
 	}
 	for i := range e {
 		r.start[i+1] += r.start[i]
 	}
-	r.row, r.place = slices.Grow(r.row[:0], n*k)[:n*k], slices.Grow(r.place[:0], n*k)[:n*k]
+	r.row = slices.Grow(r.row[:0], r.start[e])[:r.start[e]]
+	r.place = slices.Grow(r.place[:0], len(r.chosen))[:len(r.chosen)]
 	for i, to := range r.chosen {
-		at := r.start[to]
-		r.start[to]++
-		r.row[at], r.place[i] = int64(i/k), int64(at)
+		r.place[i] = 0
+		if r.isSent(i) {
+			at := r.start[to]
+			r.start[to]++
+			r.row[at], r.place[i] = int64(i/k), int64(at)
+		}
 	}
 	copy(r.start[1:], r.start) // each start has moved to the next one's
 	r.start[0] = 0
 }
+
+func (r *routing) isSent(choice int) bool { return r.slots == nil || r.slots[choice] >= 0 }
 
 // TopExperts appends, for each row of scores [N, E], the k experts with the largest scores, largest first and the first of equal
 // ones.

@@ -66,37 +66,35 @@ func ExpertCapacity(n, e, k int, factor float64) int {
 	return int(math.Ceil(float64(k*n) / float64(e) * factor))
 }
 
-// SwitchSlots gives each row its place in the buffer of the expert that it has chosen, first come first served; −1 where the
-// expert is full: the row is dropped, and the residual connection carries it on (arXiv 2101.03961, §2.2).
-func SwitchSlots(chosen []int, e, capacity int) []int {
+// ExpertSlots gives each row's k choices [N, K] their places in the buffers of the experts, of capacity places each: all first
+// choices in the order of rows, then all second ones, and so on. −1: not sent, since the expert is full or send (nil:
+// always) says no; the place counts as taken even so.
+func ExpertSlots(chosen []int, k, e, capacity int, send func(row, which int) bool) []int {
 	slots, taken := make([]int, len(chosen)), make([]int, e)
-	for i, to := range chosen {
-		slots[i] = -1
-		if taken[to] < capacity {
-			slots[i] = taken[to]
-		}
-		taken[to]++
-	}
-	return slots
-}
-
-// GShardSlots gives each row's two choices [N, 2] their places, all first choices before any second; −1: not sent. A second choice
-// is sent where there is room and with probability 2·g₂: where uniform, drawn from [0, 1) for each row, is below that.
-// second is g₂ [N], the second's share of the two gates. A place counts as taken even by a choice that is not sent (arXiv
-// 2006.16668, algorithm 1).
-func GShardSlots(chosen []int, second, uniform []float64, e, capacity int) []int {
-	slots, taken := make([]int, len(chosen)), make([]int, e)
-	for which := range 2 {
-		for i := range second {
-			to := chosen[2*i+which]
-			slots[2*i+which] = -1
-			if taken[to] < capacity && (which == 0 || 2*second[i] > uniform[i]) {
-				slots[2*i+which] = taken[to]
+	for which := range k {
+		for at := which; at < len(chosen); at += k {
+			to := chosen[at]
+			slots[at] = -1
+			if taken[to] < capacity && (send == nil || send(at/k, which)) {
+				slots[at] = taken[to]
 			}
 			taken[to]++
 		}
 	}
 	return slots
+}
+
+// SwitchSlots is ExpertSlots for one choice a row: a row whose expert is full is dropped, and the residual connection carries it
+// on (arXiv 2101.03961, §2.2).
+func SwitchSlots(chosen []int, e, capacity int) []int {
+	return ExpertSlots(chosen, 1, e, capacity, nil)
+}
+
+// GShardSlots is ExpertSlots for two choices a row, of which the second is sent with probability 2·g₂: where uniform, drawn from
+// [0, 1) for each row, is below that. second is g₂ [N], the second's share of the two gates (arXiv 2006.16668,
+// algorithm 1).
+func GShardSlots(chosen []int, second, uniform []float64, e, capacity int) []int {
+	return ExpertSlots(chosen, 2, e, capacity, func(row, which int) bool { return which == 0 || 2*second[row] > uniform[row] })
 }
 
 // ExpertGates are the shares of the chosen experts [N, K], the softmax over their logits alone: [N, K] of router logits [N, E], with

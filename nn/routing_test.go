@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/hanji-ml/hanji/grad"
@@ -120,5 +121,91 @@ func TestRoutingGradients(t *testing.T) {
 	}()
 	if bad == nil {
 		t.Error("all of the experts are no choice")
+	}
+}
+
+// limited are experts with little room, and second choices by chance, in training.
+func limited() map[string]*nn.MoE {
+	all := map[string]*nn.MoE{}
+	for name, change := range map[string]func(m *nn.MoE){
+		"capacity":            func(m *nn.MoE) { m.Capacity = 0.5 },
+		"capacity, by chance": func(m *nn.MoE) { m.Capacity, m.ByChance = 0.75, true },
+		"by chance":           func(m *nn.MoE) { m.ByChance = true },
+		"one choice":          func(m *nn.MoE) { m.TopK, m.Capacity = 1, 1 },
+	} {
+		m, _ := wide(nn.NewMoE(4, 5, 3, 2))
+		change(m)
+		all[name] = m
+	}
+	return all
+}
+
+// With limited room a row gets what its experts that took it make of it, and nothing from the others.
+func TestMoELimits(t *testing.T) {
+	for name, m := range limited() {
+		ctx := tensor.New(tensor.Options{Train: true})
+		defer ctx.Close()
+		x := ctx.Normal(1, tensor.F64, 20, 4)
+		y, logits := m.Forward(x)
+		chosen := nn.TopExperts(nil, logits.ReadF64(), 3, m.TopK)
+		gates := nn.ExpertGates(logits, chosen).ReadF64()
+		outs := make([][]float64, 3)
+		for e, expert := range m.Experts {
+			outs[e] = expert.Forward(x).ReadF64()
+		}
+		got, taken, missed := y.ReadF64(), [3]int{}, 0
+		for i := range 20 {
+			found := false
+			for subset := range 1 << m.TopK { // which of the row's choices were sent
+				same := true
+				for d := range 4 {
+					want := 0.0
+					for j := range m.TopK {
+						if subset>>j&1 == 1 {
+							want += gates[i*m.TopK+j] * outs[chosen[i*m.TopK+j]][i*4+d]
+						}
+					}
+					same = same && math.Abs(got[i*4+d]-want) < 1e-12
+				}
+				if same {
+					found = true
+					for j := range m.TopK {
+						if subset>>j&1 == 1 {
+							taken[chosen[i*m.TopK+j]]++
+						} else {
+							missed++
+						}
+					}
+					break
+				}
+			}
+			if !found {
+				t.Fatalf("%s: row %d is no sum of its experts", name, i)
+			}
+		}
+		room := 20
+		if m.Capacity > 0 {
+			room = nn.ExpertCapacity(20, 3, m.TopK, m.Capacity)
+		}
+		if max(taken[0], taken[1], taken[2]) > room || missed == 0 {
+			t.Errorf("%s: the experts took %v, room for %d; %d choices not sent", name, taken, room, missed)
+		}
+	}
+}
+
+func TestMoELimitsGradients(t *testing.T) {
+	x := drawn("x", 7, 4)
+	for name, m := range limited() {
+		var params []tens
+		for _, p := range nn.Trainable(m) {
+			params = append(params, p.Tensor)
+		}
+		err := grad.Check(func(c *tensor.Ctx) tens {
+			y, logits := m.Forward(c.Use(x))
+			return weigh(y, logits)
+		}, grad.Options{Ctx: tensor.Options{Train: true}}, append(params, x)...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -72,7 +72,8 @@ type Rotation struct {
 	adjacent bool
 }
 
-// Rotation works out the rows' angles, in float type dt.
+// Rotation works out the rows' angles, in float type dt. Where they depend on a sequence's length (dynamic and longrope scaling), that is
+// the length with this call's rows; keys that lie in a cache keep the angles that they were stored with, as in transformers.
 func (r *Rows) Rotation(c *tensor.Ctx, rope *RoPE, dt tensor.DType) Rotation {
 	n, half := r.Len(), rope.Dim()/2
 	r.cos, r.sin = grown(r.cos, n*half), grown(r.sin, n*half)

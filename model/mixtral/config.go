@@ -14,6 +14,10 @@ type Config struct {
 	ExpertsPerToken int     `json:"num_experts_per_tok"`  // K
 	AuxCoef         float64 `json:"router_aux_loss_coef"` // of the load-balancing loss, in training
 	Jitter          float64 `json:"router_jitter_noise,omitempty"`
+
+	// hanji's own, for training: see nn.MoE.
+	Capacity float64 `json:"expert_capacity_factor,omitempty"`
+	ByChance bool    `json:"second_expert_by_chance,omitempty"`
 }
 
 // DefaultConfig is what transformers takes for keys that a file leaves out: Mixtral 8x7B.
@@ -48,6 +52,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mixtral: config.json: num_experts_per_tok is %d of %d", c.ExpertsPerToken, c.Experts)
 	case c.AuxCoef < 0:
 		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v", c.AuxCoef)
+	case c.Capacity < 0:
+		return fmt.Errorf("mixtral: config.json: expert_capacity_factor is %v", c.Capacity)
+	case c.ByChance && c.ExpertsPerToken != 2:
+		return fmt.Errorf("mixtral: config.json: second_expert_by_chance needs num_experts_per_tok 2, not %d", c.ExpertsPerToken)
 	case c.Jitter != 0:
 		return fmt.Errorf("mixtral: config.json: router_jitter_noise is not supported")
 	case c.MLPBias:

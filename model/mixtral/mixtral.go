@@ -51,8 +51,9 @@ func New(c Config) *Model {
 	}
 	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
-		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps),
-			nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)})
+		moe := nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)
+		moe.Capacity, moe.ByChance = c.Capacity, c.ByChance
+		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), moe})
 	}
 	if !c.Tied {
 		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
