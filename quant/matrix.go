@@ -9,15 +9,17 @@ import (
 )
 
 // Matrix is weights [rows, k] that products take in their own format: Q8_0, Q4_0, Q4_K and Q6_K by integer products
-// with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way. Every other type is widened to
-// float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many goroutines.
+// with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way, F32 as they are. Every other
+// type is widened to float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many goroutines.
 type Matrix struct {
 	t       Type
 	rows, k int
 	src     []byte // the file's blocks
 
+	once sync.Once // interleaves at the first product: a table that is only looked up never is
 	q    *kernel.QMat
 	half *kernel.HalfMat
+	f32  []float32
 }
 
 var qFormats = map[Type]kernel.QFormat{Q8_0: kernel.Q8_0, Q4_0: kernel.Q4_0, Q4_K: kernel.Q4_K, Q6_K: kernel.Q6_K}
@@ -33,15 +35,31 @@ func NewMatrix(t Type, rows, k int, src []byte) (*Matrix, error) {
 		return nil, fmt.Errorf("quant: matrix: %w", err)
 	}
 	m := &Matrix{t: t, rows: rows, k: k, src: src}
-	if f, ok := qFormats[t]; ok {
-		m.q, err = kernel.NewQMat(f, rows, k, src)
-	} else if t == F16 || t == BF16 {
-		m.half, err = kernel.NewHalfMat(rows, k, kernel.Uint16s(src), t == BF16)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("quant: matrix: %w", err)
+	switch t {
+	case F16, BF16:
+		if m.half, err = kernel.NewHalfMat(rows, k, kernel.Uint16s(src), t == BF16); err != nil {
+			return nil, fmt.Errorf("quant: matrix: %w", err)
+		}
+	case F32:
+		m.f32 = kernel.Float32s(src)
 	}
 	return m, nil
+}
+
+// interleaved is the matrix of a format with integer products, nil for the others.
+func (m *Matrix) interleaved() *kernel.QMat {
+	f, ok := qFormats[m.t]
+	if !ok {
+		return nil
+	}
+	m.once.Do(func() {
+		q, err := kernel.NewQMat(f, m.rows, m.k, m.src)
+		if err != nil {
+			panic(err) // sizes were checked when m was made
+		}
+		m.q = q
+	})
+	return m.q
 }
 
 // Shape is the number of rows (a layer's outputs) and of columns (its inputs).
@@ -52,19 +70,21 @@ func (m *Matrix) Type() Type { return m.t }
 
 // Bytes is the memory that products read.
 func (m *Matrix) Bytes() int {
-	if m.q != nil {
-		return m.q.Bytes()
+	if q := m.interleaved(); q != nil {
+		return q.Bytes()
 	}
 	return len(m.src)
 }
 
 // Mul sets dst[t·ldd+r] to the product of row r with x[t·ldx …], for tokens t. It panics where a slice is too short.
 func (m *Matrix) Mul(dst []float32, ldd int, x []float32, tokens, ldx int) {
-	switch {
-	case m.q != nil:
+	switch q := m.interleaved(); {
+	case q != nil:
 		a := kernel.QuantizeActs(x, tokens, m.k, ldx, qFormats[m.t])
-		m.q.Mul(dst, ldd, a)
+		q.Mul(dst, ldd, a)
 		a.Free()
+	case m.f32 != nil:
+		kernel.Gemm(tokens, m.rows, m.k, kernel.RowMajor(x, ldx), kernel.RowMajor(m.f32, m.k).T(), dst, ldd, kernel.Epilogue[float32]{})
 	case m.half != nil:
 		m.half.Mul(dst, ldd, x, tokens, ldx)
 	default:

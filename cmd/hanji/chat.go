@@ -28,6 +28,7 @@ type chatFlags struct {
 	Prompt, System, Template string
 	Ctx                      int
 	KVType                   string
+	Schema                   string
 	JSON                     bool
 }
 
@@ -50,7 +51,9 @@ error.`,
   git diff | hanji chat model.gguf --system "Write a commit message for this change." --max-tokens 200`,
 		Args: takes(1, 1, "MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.Validate(); err != nil {
+			check := o.Options
+			check.Stop = nil // needs the model's vocabulary
+			if err := check.Validate(); err != nil {
 				return usagef("%v", err)
 			}
 			c, err := openChat(args[0], o)
@@ -89,6 +92,8 @@ error.`,
 	f.Float64Var(&o.MinP, "min-p", 0.05, "leave out tokens less probable than this share of the most probable one")
 	f.Float64Var(&o.RepetitionPenalty, "repetition-penalty", 0, "above 1 makes what was said less probable")
 	f.Uint64Var(&o.Seed, "seed", 0, "of the draws: the same seed gives the same answer")
+	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
+	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
 	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
@@ -137,8 +142,33 @@ func openChat(path string, o *chatFlags) (*conversation, error) {
 		c.close()
 		return nil, err
 	}
+	if len(o.Stop) > 0 || o.Schema != "" {
+		if err := c.watchText(); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	c.seq, err = c.d.Start()
 	return c, err
+}
+
+// watchText gives generation the tokens' texts, to find stops in and to hold to a schema.
+func (c *conversation) watchText() error {
+	v, err := generate.NewVocabulary(c.l.Tokenizer.Pieces(), c.l.End...)
+	if err != nil {
+		return err
+	}
+	c.o.Vocabulary = v
+	if c.o.Schema != "" {
+		b, err := os.ReadFile(c.o.Schema)
+		if err != nil {
+			return err
+		}
+		if c.o.Constraint, err = generate.JSONSchema(v, b, generate.SchemaOptions{}); err != nil {
+			return fmt.Errorf("%s: %w", c.o.Schema, err)
+		}
+	}
+	return c.o.Validate()
 }
 
 func (c *conversation) close() {
@@ -171,11 +201,7 @@ func (c *conversation) once(ctx context.Context, text string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if c.o.JSON {
-		return json.NewEncoder(c.out).Encode(a)
-	}
-	c.report(a)
-	return nil
+	return c.deliver(a)
 }
 
 // talk reads lines until there are no more.
@@ -198,22 +224,29 @@ func (c *conversation) talk(ctx context.Context, in io.Reader) error {
 				c.history = append(c.history, chat.Message{Role: "system", Content: c.o.System})
 			}
 		default:
-			turn, stop := signal.NotifyContext(ctx, os.Interrupt)
+			// Not of ctx: Ctrl-C has ended that for good when it is pressed first.
+			turn, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
 			a, err := c.ask(turn, line)
 			stop()
+			if err == nil {
+				err = c.deliver(a)
+			}
 			if err != nil {
 				fmt.Fprintln(c.messages, "hanji:", err)
-				continue
 			}
-			c.report(a)
 		}
 	}
 }
 
-func (c *conversation) report(a answer) {
+// deliver ends an answer: with its rates, or as JSON.
+func (c *conversation) deliver(a answer) error {
+	if c.o.JSON {
+		return json.NewEncoder(c.out).Encode(a)
+	}
 	if !c.quiet {
 		fmt.Fprintf(c.messages, "%d prompt tokens (%d known), %.1f a second; %d tokens, %.1f a second\n", a.PromptTokens, a.CachedTokens, a.PromptRate, a.Tokens, a.Rate)
 	}
+	return nil
 }
 
 // ask puts a message to the model and writes the answer as it comes. What the cache knows of the conversation is not read
@@ -252,6 +285,19 @@ func (c *conversation) ask(ctx context.Context, text string) (a answer, err erro
 		c.history = append(messages, chat.Message{Role: "assistant", Content: a.Answer})
 	}
 	return a, nil
+}
+
+// text is what of a token may be shown now.
+func (c *conversation) text(s *tokenizer.Stream, t generate.Token, first bool) string {
+	switch {
+	case c.o.Vocabulary != nil && first:
+		return strings.TrimPrefix(t.Text, " ") // SentencePiece begins with a space that is no part of the text
+	case c.o.Vocabulary != nil:
+		return t.Text
+	case t.Finish == generate.FinishStop:
+		return ""
+	}
+	return s.Next(t.ID)
 }
 
 // rewind takes the cache back to what it has in common with the prompt, but for the last token, whose logits are wanted.
@@ -299,10 +345,8 @@ func (c *conversation) generate(ctx context.Context, s *generate.Sequence, a *an
 			return err
 		}
 		a.Tokens++
-		if t.Finish != generate.FinishStop {
-			if err := show(stream.Next(t.ID)); err != nil {
-				return err
-			}
+		if err := show(c.text(stream, t, all.Len() == 0)); err != nil {
+			return err
 		}
 		if t.Finish != "" {
 			a.Finish = string(t.Finish)

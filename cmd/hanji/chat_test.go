@@ -88,6 +88,8 @@ func TestTalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	talk := func(input string) string {
+		pressed, cancel := context.WithCancel(context.Background())
+		cancel() // Ctrl-C at the prompt ends the program's own context: later answers must not suffer
 		o := &chatFlags{KVType: "f32"}
 		o.MaxTokens = 4
 		c, err := openChat(path, o)
@@ -97,7 +99,7 @@ func TestTalk(t *testing.T) {
 		defer c.close()
 		var out, messages bytes.Buffer
 		c.out, c.messages = &out, &messages
-		if err := c.talk(context.Background(), strings.NewReader(input)); err != nil {
+		if err := c.talk(pressed, strings.NewReader(input)); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(messages.String(), "prompt tokens") {

@@ -156,4 +156,20 @@ func Uint16s(b []byte) []uint16 {
 	return w
 }
 
+// Float32s looks at b as little-endian float32, without a copy where its address allows.
+func Float32s(b []byte) []float32 {
+	n := len(b) / 4
+	if n == 0 {
+		return nil
+	}
+	if uintptr(unsafe.Pointer(unsafe.SliceData(b)))%4 == 0 && littleEndian {
+		return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), n)
+	}
+	f := make([]float32, n)
+	for i := range f {
+		f[i] = leFloat32(b[4*i:])
+	}
+	return f
+}
+
 var littleEndian = func() bool { x := uint16(1); return *(*byte)(unsafe.Pointer(&x)) == 1 }()
