@@ -107,6 +107,13 @@ type Prompt struct {
 	Assistant []Span
 }
 
+// Spoken says whether the bytes from start to end, a token's place say, are the assistant's:
+// with the whole of them within one span. An empty place is nobody's.
+func (p Prompt) Spoken(start, end int) bool {
+	i, _ := slices.BinarySearchFunc(p.Assistant, end, func(s Span, end int) int { return s.End - end })
+	return start < end && i < len(p.Assistant) && p.Assistant[i].Start <= start
+}
+
 // Error is a mistake in a template, or what it did that cannot be done.
 type Error struct {
 	Line    int // of the template, from 1

@@ -130,6 +130,18 @@ func TestGeneration(t *testing.T) {
 	}
 }
 
+func TestSpoken(t *testing.T) {
+	p := chat.Prompt{Text: "0123456789", Assistant: []chat.Span{{2, 4}, {6, 9}}}
+	for _, c := range []struct {
+		start, end int
+		want       bool
+	}{{0, 2, false}, {1, 3, false}, {2, 3, true}, {2, 4, true}, {3, 5, false}, {4, 6, false}, {3, 7, false}, {6, 9, true}, {8, 9, true}, {8, 10, false}, {7, 7, false}, {9, 10, false}} {
+		if got := p.Spoken(c.start, c.end); got != c.want {
+			t.Errorf("%d to %d: %v", c.start, c.end, got)
+		}
+	}
+}
+
 func TestBuiltinUnknown(t *testing.T) {
 	if _, err := chat.Builtin("x"); err == nil || !strings.Contains(err.Error(), "vicuna") {
 		t.Errorf("error %v", err)

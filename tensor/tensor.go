@@ -64,6 +64,8 @@ func (t *Tensor) setShape(op string, shape []int) int {
 		panic(&Error{Op: op, Problem: fmt.Sprintf("%d axes, at most %d", len(shape), MaxRank)})
 	}
 	t.rank = copy(t.shape[:], shape)
+	clear(t.shape[t.rank:]) // of a header that was another shape's
+	clear(t.stride[t.rank:])
 	n := 1
 	for i := t.rank - 1; i >= 0; i-- {
 		d := shape[i]
@@ -145,7 +147,15 @@ func (t *Tensor) contiguous() bool {
 }
 
 func sameShape(a, b *Tensor) bool {
-	return a.rank == b.rank && a.shape == b.shape
+	if a.rank != b.rank {
+		return false
+	}
+	for i, d := range a.shape[:a.rank] { // beyond the rank a view may keep what it was made from
+		if d != b.shape[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // check panics when the tensor's scope has ended.

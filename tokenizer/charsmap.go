@@ -32,8 +32,16 @@ func readCharsMap(b []byte) (*charsMap, error) {
 	for i := range m.units {
 		m.units[i] = binary.LittleEndian.Uint32(b[4*i:])
 	}
+	for s := range strings.SplitSeq(m.strings, "\x00") {
+		if len(s) > maxMapped {
+			return nil, fmt.Errorf("precompiled_charsmap: a text of %d bytes in the place of a character, the limit is %d", len(s), maxMapped)
+		}
+	}
 	return m, nil
 }
+
+// maxMapped bounds what a key may become; of NFKC's 33 bytes are the longest.
+const maxMapped = 256
 
 // lookup gives what the begin of s becomes: for the longest key that s begins with, or the
 // shortest. n is the key's length, 0 where there is none. A damaged array finds nothing.

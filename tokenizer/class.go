@@ -37,6 +37,35 @@ var classTable = sync.OnceValue(func() *[classes]uint8 {
 	return t
 })
 
+// Runes by case, for o200k: what may stand before the small letters of a word, and these.
+// Letters without case and marks may be either.
+const (
+	large = 1 << iota // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
+	small             // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+)
+
+var caseTable = sync.OnceValue(func() *[classes]uint8 {
+	t := new([classes]uint8)
+	for bits, tables := range map[uint8][]*unicode.RangeTable{
+		large: {unicode.Lu, unicode.Lt, unicode.Lm, unicode.Lo, unicode.M},
+		small: {unicode.Ll, unicode.Lm, unicode.Lo, unicode.M},
+	} {
+		for _, table := range tables {
+			for _, r := range table.R16 {
+				for c := rune(r.Lo); c <= rune(r.Hi); c += rune(r.Stride) {
+					t[c] |= bits
+				}
+			}
+			for _, r := range table.R32 {
+				for c := rune(r.Lo); c <= rune(r.Hi) && c < classes; c += rune(r.Stride) {
+					t[c] |= bits
+				}
+			}
+		}
+	}
+	return t
+})
+
 // classAt gives the kind and the length in bytes of the rune at s[i]; other and 0 at the end.
 func (c *classifier) classAt(s string, i int) (class uint8, size int) {
 	if i >= len(s) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // hfFile is tokenizer.json.
@@ -69,6 +70,9 @@ func (f *hfFile) tokenizer() (*Tokenizer, error) {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
+	if err := checkGrowth(t.norm); err != nil {
+		return nil, fmt.Errorf("normalizer: %w", err)
+	}
 	sortAdded(f.AddedTokens)
 	if err := t.setVocabulary(r.ids, f.AddedTokens); err != nil {
 		return nil, err
@@ -126,7 +130,8 @@ func (f *hfFile) lengths(t *Tokenizer) error {
 type hfReader struct {
 	t        *Tokenizer
 	ids      map[string]int32
-	bytewise bool // ByteLevel is among the parts: the vocabulary spells bytes as runes
+	replaces []normalizer // of the decoder
+	bytewise bool         // ByteLevel is among the parts: the vocabulary spells bytes as runes
 }
 
 // kind reads the type of a part, and the part into v. An absent part has the kind "".
@@ -305,7 +310,7 @@ func (r *hfReader) preTokenizerAt(raw json.RawMessage, depth int) error {
 				scheme = "never"
 			}
 		}
-		if p.Replacement == "" || scheme != "always" && scheme != "first" && scheme != "never" {
+		if utf8.RuneCountInString(p.Replacement) != 1 || scheme != "always" && scheme != "first" && scheme != "never" {
 			return fmt.Errorf("in Metaspace: replacement %s, prepend_scheme %s: want a character, and always, first or never", clip(p.Replacement), clip(scheme))
 		}
 		add(metaspace{p.Replacement, scheme, isTrue(p.Split, true)})

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -146,6 +147,9 @@ func (r *hfReader) decoder(raw json.RawMessage) error {
 	}
 	var steps chain
 	names, err := r.steps(raw, &steps, 0)
+	if err == nil {
+		err = checkGrowth(r.replaces)
+	}
 	if err != nil {
 		return err
 	}
@@ -201,8 +205,8 @@ func (r *hfReader) steps(raw json.RawMessage, steps *chain, depth int) (names []
 		}
 		add(wordPieceStep(prefix, isTrue(p.Cleanup, true)))
 	case "Metaspace":
-		if p.Replacement == "" {
-			return nil, errors.New("in Metaspace: no replacement")
+		if utf8.RuneCountInString(p.Replacement) != 1 {
+			return nil, fmt.Errorf("in Metaspace: replacement %s, want a character", clip(p.Replacement))
 		}
 		add(metaspaceStep(p.Replacement, p.Scheme != "never" && (p.Scheme != "" || isTrue(p.PrefixSpace, true))))
 	case "BPEDecoder":
@@ -225,6 +229,7 @@ func (r *hfReader) steps(raw json.RawMessage, steps *chain, depth int) (names []
 		if err != nil {
 			return nil, fmt.Errorf("in Replace: %w", err)
 		}
+		r.replaces = append(r.replaces, replace{pat, p.Content})
 		add(replaceStep(pat, p.Content))
 	default:
 		return nil, fmt.Errorf("type %s is not supported", clip(name))

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -171,6 +172,41 @@ func (n replace) normalize(t text) text {
 		}
 	})
 	return w.text()
+}
+
+// maxContent bounds what one match, or the begin of a text, may become.
+const maxContent = 1024
+
+// maxGrowth is how many times longer a text may get by replacements.
+const maxGrowth = 256
+
+// checkGrowth refuses replacements that feed each other, so that a small file cannot make a
+// large text of a small one: forty times a → aa would.
+func checkGrowth(steps []normalizer) error {
+	for i, n := range steps {
+		r, ok := n.(replace)
+		if !ok {
+			if p, ok := n.(prepend); ok && len(p.s) > maxContent {
+				return fmt.Errorf("a Prepend of %d bytes, the limit is %d", len(p.s), maxContent)
+			}
+			continue
+		}
+		if len(r.content) > maxContent {
+			return fmt.Errorf("a Replace by %d bytes, the limit is %d", len(r.content), maxContent)
+		}
+		t := text{s: r.content}
+		if p, ok := r.pattern.(literal); ok {
+			t.s = string(p)
+			t = r.normalize(t)
+		}
+		most := maxGrowth * max(16, len(t.s))
+		for _, n := range steps[i+1:] {
+			if t = n.normalize(t); len(t.s) > most {
+				return fmt.Errorf("replacements make %s more than %d times as long", clip(r.content), maxGrowth)
+			}
+		}
+	}
+	return nil
 }
 
 // nmt is the clean-up of the nmt_nfkc rule without its NFKC.

@@ -106,6 +106,8 @@ func TestUnsupported(t *testing.T) {
 		`padding: length 4000000, multiple of 0: want 0 to 1048576`:                `{"padding":{"strategy":{"Fixed":4000000}},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 		`precompiled_charsmap: array of 99 bytes in 1`:                             `{"normalizer":{"type":"Precompiled","precompiled_charsmap":"YwAAAGE="},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 		`"Split" behind ByteLevel would see bytes spelled as runes: not supported`: `{"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":{"String":"a"},"behavior":"Isolated"}]},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
+		`replacements make "aa" more than 256 times as long`:                       `{"normalizer":{"type":"Sequence","normalizers":[` + strings.Repeat(`{"type":"Replace","pattern":{"String":"a"},"content":"aa"},`, 40) + `{"type":"NFC"}]},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
+		`decoder: a Replace by 2000 bytes, the limit is 1024`:                      `{"decoder":{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("a", 2000) + `"},"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}`,
 	} {
 		if _, err := tokenizer.ReadJSON([]byte(doc)); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "tokenizer.json: ") {
 			t.Errorf("error %v, want %s", err, want)

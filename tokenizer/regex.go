@@ -17,6 +17,11 @@ func compilePattern(source string) (pattern, error) {
 	if known, ok := knownSplits[source]; ok {
 		return cutting{known()}, nil
 	}
+	return goPattern(source)
+}
+
+// goPattern is compilePattern without those by hand.
+func goPattern(source string) (pattern, error) {
 	rest, spaces := source, false
 	for _, ending := range []string{`|\s+(?!\S)|\s+`, `|\s+(?!\S)|\s`} {
 		if s, ok := strings.CutSuffix(source, ending); ok {

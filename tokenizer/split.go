@@ -1,5 +1,10 @@
 package tokenizer
 
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
 // A splitter gives the length of the first word of s, which is not empty: at least 1.
 // Splitters never look back, so a text is cut by calling them again and again.
 type splitter interface{ next(s string) int }
@@ -16,6 +21,8 @@ var knownSplits = map[string]func() splitter{
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`:   func() splitter { return llama3Split{newClassifier(), 3, false} },
 	`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`:         func() splitter { return llama3Split{newClassifier(), 3, false} },
 	`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s`: func() splitter { return llama3Split{newClassifier(), 3, true} },
+	// o200k (GPT-4o), also of Llama 4: words end where small letters meet a capital.
+	`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`: func() splitter { return newO200kSplit() },
 	// Qwen 2: numbers fall apart into digits.
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`: func() splitter { return llama3Split{newClassifier(), 1, false} },
 }
@@ -95,10 +102,15 @@ func (p llama3Split) next(s string) int {
 	case s[0] == ' ' && next == other && nextSize > 0:
 		return newlines(s, p.run(s, size+nextSize, other))
 	}
-	// \s*[\r\n]+ takes white space up to its last line break.
+	return p.lines(s, p.tail)
+}
+
+// lines is \s*[\r\n]+|\s+(?!\S)|\s+: white space up to its last line break, if it has one.
+// tail puts \s++$ before that.
+func (c *classifier) lines(s string, tail bool) int {
 	end, last, line := 0, 0, 0
 	for end < len(s) {
-		class, size := p.classAt(s, end)
+		class, size := c.classAt(s, end)
 		if class != space {
 			break
 		}
@@ -108,7 +120,7 @@ func (p llama3Split) next(s string) int {
 		}
 	}
 	switch {
-	case end == len(s) && (p.tail || line == 0):
+	case end == len(s) && (tail || line == 0):
 		return end
 	case line > 0:
 		return line
@@ -123,6 +135,112 @@ func newlines(s string, i int) int {
 		i++
 	}
 	return i
+}
+
+// o200kSplit is knownSplits' pattern of o200k.
+type o200kSplit struct {
+	classifier
+	cases *[classes]uint8
+}
+
+func newO200kSplit() splitter { return o200kSplit{newClassifier(), caseTable()} }
+
+func (p o200kSplit) next(s string) int {
+	class, size := p.classAt(s, 0)
+	if class == number {
+		end := size
+		for range 2 {
+			if class, size := p.classAt(s, end); class == number && size > 0 {
+				end += size
+			}
+		}
+		return end
+	}
+	if end := p.word(s, class, size); end > 0 {
+		if end < len(s) && s[end] == '\'' {
+			end += contraction(s[end:], true)
+		}
+		return end
+	}
+	from := 0
+	if s[0] == ' ' {
+		from = 1
+	}
+	if end := p.run(s, from, other); end > from {
+		for end < len(s) && (s[end] == '\r' || s[end] == '\n' || s[end] == '/') {
+			end++
+		}
+		return end
+	}
+	return p.lines(s, false)
+}
+
+// word is the first two alternatives; 0 where neither matches. One rune that is no letter,
+// number or line break may come before the letters, if that makes a word.
+func (p o200kSplit) word(s string, class uint8, size int) int {
+	starts := []int{0}
+	if class != letter && s[0] != '\r' && s[0] != '\n' {
+		starts = []int{size, 0}
+	}
+	for _, from := range starts {
+		if end := p.small(s, from); end > 0 {
+			return end
+		}
+	}
+	for _, from := range starts {
+		if end := p.runCase(s, from, large); end > from {
+			return end
+		}
+	}
+	return 0
+}
+
+// small is [large]*[small]+ from a place on. If no small letter follows the run of large ones,
+// the run gives back what follows its last rune that may be either.
+func (p o200kSplit) small(s string, from int) int {
+	either, at := 0, from
+	for at < len(s) {
+		bits, size := p.caseAt(s, at)
+		if bits&large == 0 {
+			break
+		}
+		at += size
+		if bits&small != 0 {
+			either = at
+		}
+	}
+	if end := p.runCase(s, at, small); end > at {
+		return end
+	}
+	return either
+}
+
+func (p o200kSplit) runCase(s string, i int, bit uint8) int {
+	for i < len(s) {
+		bits, size := p.caseAt(s, i)
+		if bits&bit == 0 {
+			break
+		}
+		i += size
+	}
+	return i
+}
+
+func (p o200kSplit) caseAt(s string, i int) (bits uint8, size int) {
+	if b := s[i]; b < utf8.RuneSelf {
+		return p.cases[b], 1
+	}
+	r, size := utf8.DecodeRuneInString(s[i:])
+	if r >= classes {
+		if unicode.Is(unicode.M, r) { // the variation selectors of plane 14
+			return large | small, size
+		}
+		return 0, size
+	}
+	if size == 1 {
+		return 0, size
+	}
+	return p.cases[r], size
 }
 
 // contraction gives the length of 's 't 're 've 'm 'll 'd at the begin of s, or 0.

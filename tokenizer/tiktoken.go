@@ -10,8 +10,8 @@ import (
 
 // TiktokenOptions is what a .tiktoken table leaves to the program that reads it.
 type TiktokenOptions struct {
-	// Pattern is the split pattern: gpt2, cl100k, llama3, qwen2, or a regular expression.
-	// Empty: by the number of ranks, for the tables of GPT-2, GPT-4, Llama 3 and Whisper.
+	// Pattern is the split pattern: gpt2, cl100k, llama3, o200k, qwen2, or a regular expression.
+	// Empty: by the number of ranks, for the tables of GPT-2, GPT-4, GPT-4o, Llama 3 and Whisper.
 	Pattern string
 	// Special tokens by their spelling. Nil: what the table recognised by its size has.
 	Special map[string]int32
@@ -22,6 +22,7 @@ var splitNames = map[string]func() splitter{
 	"gpt2":   func() splitter { return gpt2Split{newClassifier()} },
 	"cl100k": func() splitter { return llama3Split{newClassifier(), 3, true} },
 	"llama3": func() splitter { return llama3Split{newClassifier(), 3, false} },
+	"o200k":  newO200kSplit,
 	"qwen2":  func() splitter { return llama3Split{newClassifier(), 1, false} },
 }
 
@@ -106,6 +107,8 @@ func tiktokenPattern(n int) string {
 		return "cl100k"
 	case 128000:
 		return "llama3"
+	case 199998:
+		return "o200k"
 	}
 	return ""
 }

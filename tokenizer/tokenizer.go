@@ -13,8 +13,9 @@
 // Ids, offsets and decoded text are those of the reference: tokenizers 0.23 for tokenizer.json
 // and vocab.txt, sentencepiece 0.2 for its models, tiktoken for its tables.
 //
-// A Tokenizer never changes and may be used by any number of goroutines. The package does not
-// train vocabularies, and knows neither chat templates (package chat) nor models.
+// A Tokenizer never changes and may be used by any number of goroutines. Texts are less than
+// 2 GiB long. The package does not train vocabularies, and knows neither chat templates
+// (package chat) nor models.
 package tokenizer
 
 import (

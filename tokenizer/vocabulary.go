@@ -29,6 +29,7 @@ var preNames = map[string]string{
 	"": "gpt2", "gpt-2": "gpt2", "phi-2": "gpt2", "mpt": "gpt2", "olmo": "gpt2", "jina-es": "gpt2", "jina-de": "gpt2",
 	"llama3": "llama3", "llama-v3": "llama3", "llama-bpe": "llama3", "falcon3": "llama3", "pixtral": "llama3",
 	"dbrx": "llama3", "smaug-bpe": "llama3",
+	"gpt-4o": "o200k", "llama4": "o200k",
 	"qwen2": "qwen2", "deepseek-r1-qwen": "qwen2", "stablelm2": "qwen2",
 	"refact": "digits", "starcoder": "digits", "command-r": "digits", "smollm": "digits", "codeshell": "digits",
 }
