@@ -148,6 +148,9 @@ type Options struct {
 	Validation []Validation          // sets to evaluate after every iteration, in order
 	InitModel  *Model                // go on from this model: its trees come first
 	OnIter     func(Iteration) error // called after every iteration; an error ends training and is returned, [ErrStop] ends it well
+	// AsCommand trains as the lightgbm command, not as its Python package: training ends with the first iteration that finds
+	// no split; early stopping looks at the last position of ndcg and map alone, and cuts the model only where it stops.
+	AsCommand bool
 	// CustomObjective computes gradients and hessians from raw scores, class after class, for Objective "custom".
 	CustomObjective func(score []float64, grad, hess []float32)
 
