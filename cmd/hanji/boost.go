@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -104,8 +105,24 @@ func checkBoostOptions(o *gbdt.Options) error {
 		return usagef("no data; give data=FILE, or config=FILE with it")
 	case o.ConvertModelLanguage != "":
 		return usagef("convert_model_language=%s is not supported", o.ConvertModelLanguage)
-	case o.InputModel == "" && (strings.HasPrefix(o.Task, "predict") || o.Task == "test" || strings.HasPrefix(o.Task, "refit")):
+	case o.InputModel == "" && (isPredict(o.Task) || strings.HasPrefix(o.Task, "refit")):
 		return usagef("task=%s needs input_model=FILE", o.Task)
+	}
+	if isPredict(o.Task) {
+		return checkPlace("output_result", o.OutputResult)
+	}
+	return checkPlace("output_model", o.OutputModel)
+}
+
+func isPredict(task string) bool { return task == "predict" || task == "prediction" || task == "test" }
+
+// checkPlace finds out before hours of work that a file cannot be written.
+func checkPlace(key, file string) error {
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usagef("%s=%s is a folder, want a file", key, file)
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		return usagef("%s=%s: there is no folder %s", key, file, filepath.Dir(file))
 	}
 	return nil
 }
