@@ -31,7 +31,7 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 	log.info("Started training...")
 	run := &boostRun{o: &o, log: log, begun: time.Now()}
 	o.OnIter = run.iteration
-	log.begin("boost", "trees", o.NumIterations)
+	log.begin("boost", "rounds", o.NumIterations)
 	defer log.end()
 	m, err := gbdt.Train(ctx, train, o)
 	if err != nil {
@@ -114,6 +114,9 @@ func (r *boostRun) iteration(it gbdt.Iteration) error {
 	} else {
 		var fields []progress.Field
 		for _, v := range it.Results {
+			if v.Set != it.Results[len(it.Results)-1].Set {
+				continue // a line has room for one set
+			}
 			fields = append(fields, progress.Field{Name: v.Set + " " + v.Metric, Value: strconv.FormatFloat(v.Value, 'g', 6, 64)})
 		}
 		r.log.bar.Set(it.N, fields...)
