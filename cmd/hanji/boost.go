@@ -25,8 +25,8 @@ func newBoostCmd(g *globals) *cobra.Command {
 side files (.weight, .init, .query), model files and predictions.
 
 task=train (default) writes output_model, task=predict output_result, task=refit moves the leaf values of input_model
-towards other data. A parameter that LightGBM does not know is warned of; one that it knows and hanji does not support
-(device_type, tree_learner other than the default, save_binary, convert_model) is an error. Messages and metrics
+towards other data, task=convert_model writes input_model as Go source. A parameter that LightGBM does not know is warned of; one that it knows and hanji does not support
+(device_type, tree_learner other than the default, save_binary) is an error. Messages and metrics
 go to standard error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf
   hanji boost config=train.conf num_trees=500 early_stopping=20 output_model=long.txt
@@ -50,10 +50,12 @@ go to standard error in LightGBM's form. Files appear whole or not at all.`,
 				return boostPredict(cmd.Context(), o, log)
 			case "refit", "refit_tree":
 				return boostRefit(cmd.Context(), o, log)
-			case "convert_model", "save_binary":
-				return usagef("task=%s is not supported; there are train, predict and refit", o.Task)
+			case "convert_model":
+				return boostConvert(o, log)
+			case "save_binary":
+				return usagef("task=save_binary is not supported; there are train, predict, refit and convert_model")
 			}
-			return usagef("task=%s is not known; there are train, predict and refit", o.Task)
+			return usagef("task=%s is not known; there are train, predict, refit and convert_model", o.Task)
 		},
 	}
 }
@@ -100,13 +102,22 @@ func readBoostOptions(args []string, log *boostLog) (gbdt.Options, error) {
 
 // checkBoostOptions holds the parameters that are about files against the task.
 func checkBoostOptions(o *gbdt.Options) error {
+	convert := o.Task == "convert_model"
+	if o.ConvertModel == cppSource {
+		o.ConvertModel = goSource
+	}
 	switch {
-	case o.Data == "":
+	case o.Data == "" && !convert:
 		return usagef("no data; give data=FILE, or config=FILE with it")
-	case o.ConvertModelLanguage != "":
-		return usagef("convert_model_language=%s is not supported", o.ConvertModelLanguage)
-	case o.InputModel == "" && (isPredict(o.Task) || strings.HasPrefix(o.Task, "refit")):
+	case o.ConvertModelLanguage != "" && o.ConvertModelLanguage != "go":
+		return usagef("convert_model_language=%s is not supported, only go is", o.ConvertModelLanguage)
+	case o.InputModel == "" && (isPredict(o.Task) || convert || strings.HasPrefix(o.Task, "refit")):
 		return usagef("task=%s needs input_model=FILE", o.Task)
+	}
+	if convert || o.ConvertModelLanguage != "" {
+		if err := checkPlace("convert_model", o.ConvertModel); convert || err != nil {
+			return err
+		}
 	}
 	if isPredict(o.Task) {
 		return checkPlace("output_result", o.OutputResult)

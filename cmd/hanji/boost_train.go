@@ -49,6 +49,11 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 	if err := m.SaveText(o.OutputModel); err != nil {
 		return err
 	}
+	if o.ConvertModelLanguage != "" {
+		if err := writeGo(m, o.ConvertModel); err != nil {
+			return err
+		}
+	}
 	log.end()
 	log.info("Finished training")
 	return nil
