@@ -97,6 +97,9 @@ func readBoostOptions(args []string, log *boostLog) (gbdt.Options, error) {
 	for _, name := range unknown {
 		log.warn("Unknown parameter: %s", name)
 	}
+	for _, line := range o.Ignored() {
+		log.warn("%s", line)
+	}
 	return o, checkBoostOptions(&o)
 }
 
