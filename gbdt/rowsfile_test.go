@@ -86,3 +86,25 @@ func TestOpenRows(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOpenRows: whatever a file holds, it gives whole rows that can be predicted, or an error.
+func FuzzOpenRows(f *testing.F) {
+	f.Add("1,9,2,3\n4,9,nan,6\n", false, false)
+	f.Add("b,z,a\n1,q,2\n3,q,4\n", true, false)
+	f.Add("1 1:2\n0 0:3 9:4\n", false, true)
+	f.Add("1\t2\n", false, true)
+	m := &Model{maxFeature: 2, numClass: 1, treesPerIter: 1, labelIndex: 1, featureNames: []string{"a", "b", "id"}, featureInfos: []string{"[1:4]", "[5:6]", "none"},
+		trees: []*tree{constantTree(1, 1, false)}}
+	file := filepath.Join(f.TempDir(), "rows")
+	f.Fuzz(func(t *testing.T, text string, header, any bool) {
+		write(t, file, text)
+		x, missing, err := m.OpenRows(file, Options{Header: header, PredictDisableShapeCheck: any})
+		if err != nil {
+			return
+		}
+		if len(x) == 0 || len(x)%3 != 0 || len(missing) > 2 {
+			t.Fatalf("%d values, without %v", len(x), missing)
+		}
+		must(t, m.Predict(make([]float64, len(x)/3), x, PredictOptions{}))
+	})
+}
