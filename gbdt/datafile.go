@@ -113,7 +113,7 @@ func readTableData(r io.Reader, path string, o Options) (Data, error) {
 			values = make([]float64, t.Rows())
 		}
 		if isLabel {
-			d.Label = values
+			d.Label, d.labelIndex = values, i
 			continue
 		}
 		col := Column{Values: values, Categorical: categorical.has(c.Name, index), Ignore: skip}

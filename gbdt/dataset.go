@@ -37,6 +37,9 @@ type Data struct {
 	Weight    []float64 // of rows; nil: all 1
 	Group     []int     // sizes of queries, in order, for ranking; nil: none
 	InitScore []float64 // raw scores to start from, class after class; nil: none
+
+	labelIndex int  // column of the file that the label was
+	sparse     bool // from LibSVM text, whose last features may not occur
 }
 
 // Dataset is binned training or validation data. It is immutable and may be used by several trainings at once.
@@ -54,6 +57,8 @@ type Dataset struct {
 	qWeight []float32
 	init    []float64
 	options Options
+
+	labelIndex int
 }
 
 // binColumn holds the bins of one feature: u8, or u16 where there are more than 256.
@@ -92,6 +97,7 @@ func NewDataset(d Data, o Options) (*Dataset, error) {
 
 // NewValid bins other data with the bins of this one, for validation.
 func (ds *Dataset) NewValid(d Data) (*Dataset, error) {
+	d.fit(len(ds.columns))
 	if len(d.Columns) != len(ds.columns) {
 		return nil, fmt.Errorf("gbdt: validation data has %d columns, the training data %d", len(d.Columns), len(ds.columns))
 	}
@@ -123,7 +129,7 @@ func (ds *Dataset) describe(d Data) error {
 	if len(d.Columns) == 0 {
 		return fmt.Errorf("gbdt: data has no columns")
 	}
-	ds.rows, ds.columns = d.Columns[0].Len(), d.Columns
+	ds.rows, ds.columns, ds.labelIndex = d.Columns[0].Len(), d.Columns, d.labelIndex
 	if ds.rows == 0 || ds.rows > math.MaxInt32 {
 		return fmt.Errorf("gbdt: data has %d rows, want 1 to %d", ds.rows, math.MaxInt32)
 	}

@@ -1,7 +1,9 @@
 package gbdt
 
+import "strings"
+
 // earlyStop stops when a metric of a validation set has not improved for some rounds, as the callback of LightGBM's
-// Python package does.
+// Python package does, or with Options.AsCommand as GBDT::OutputMetric.
 type earlyStop struct {
 	o         *Options
 	best      []float64
@@ -30,13 +32,26 @@ func (e *earlyStop) update(t *trainer, results []Result, last bool) (stop bool) 
 		if e.at[i] == 0 || delta > e.o.EarlyStoppingMinDelta {
 			e.best[i], e.at[i] = r.Value, t.round
 		}
-		if train[r.Set] || e.o.FirstMetricOnly && r.Metric != e.firstName {
+		if train[r.Set] || e.leftOut(results, i) {
 			continue
 		}
-		if t.round-e.at[i] >= e.o.EarlyStoppingRound || last {
+		if t.round-e.at[i] >= e.o.EarlyStoppingRound || last && !e.o.AsCommand {
 			e.bestIter = e.at[i]
 			return true
 		}
 	}
 	return false
+}
+
+// leftOut tells whether a result has no say in stopping.
+func (e *earlyStop) leftOut(results []Result, i int) bool {
+	if !e.o.AsCommand {
+		return e.o.FirstMetricOnly && results[i].Metric != e.firstName
+	}
+	family := func(name string) string { base, _, _ := strings.Cut(name, "@"); return base }
+	mine := family(results[i].Metric)
+	if e.o.FirstMetricOnly && mine != family(e.firstName) {
+		return true
+	}
+	return i+1 < len(results) && results[i+1].Set == results[i].Set && family(results[i+1].Metric) == mine
 }

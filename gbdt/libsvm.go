@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,7 +22,7 @@ func ReadLibSVM(r io.Reader) (Data, error) {
 		row   int32
 		value float64
 	}
-	var d Data
+	d := Data{sparse: true}
 	var columns [][]cell
 	var queries []float64
 	sc := bufio.NewScanner(r)
@@ -84,4 +85,16 @@ func ReadLibSVM(r io.Reader) (Data, error) {
 		d.Columns = append(d.Columns, c)
 	}
 	return d, nil
+}
+
+// fit makes LibSVM data as wide as other data is: features that do not occur are zero, those that nobody knows are
+// left out. Other data stays as it is.
+func (d *Data) fit(features int) {
+	if !d.sparse || features == len(d.Columns) {
+		return
+	}
+	d.Columns = slices.Clone(d.Columns[:min(features, len(d.Columns))])
+	for len(d.Columns) < features {
+		d.Columns = append(d.Columns, Column{Values: make([]float64, len(d.Label))})
+	}
 }

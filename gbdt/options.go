@@ -148,12 +148,17 @@ type Options struct {
 	Validation []Validation          // sets to evaluate after every iteration, in order
 	InitModel  *Model                // go on from this model: its trees come first
 	OnIter     func(Iteration) error // called after every iteration; an error ends training and is returned, [ErrStop] ends it well
+	// AsCommand trains as the lightgbm command, not as its Python package: training ends with the first iteration that finds
+	// no split; early stopping looks at the last position of ndcg and map alone, and cuts the model only where it stops.
+	AsCommand bool
 	// CustomObjective computes gradients and hessians from raw scores, class after class, for Objective "custom".
 	CustomObjective func(score []float64, grad, hess []float32)
 
 	full   bool              // zero is meant: made by DefaultOptions
 	given  map[string]bool   // names that Set was called with
 	others map[string]string // parameters without a field
+
+	ignored []string // see Ignored
 }
 
 // DefaultOptions has every field filled in, so that zero and false mean themselves.
@@ -209,8 +214,12 @@ func (o *Options) Set(name, value string) error {
 		o.given = map[string]bool{}
 	}
 	if o.given[p.name] && (name != p.name || o.given["="+p.name]) {
+		if now := p.text(o); now != boolText(value) {
+			o.ignored = append(o.ignored, fmt.Sprintf("%s=%s will be ignored. Current value: %s=%s", clip(name), clip(value), p.name, clip(now)))
+		}
 		return nil
 	}
+	before := p.text(o)
 	switch {
 	case p.refused && value != p.initial && !(p.initial == "false" && (value == "0" || value == "-")):
 		return fmt.Errorf("gbdt: %s=%s is not supported, only %q is", p.name, clip(value), p.initial)
@@ -224,10 +233,16 @@ func (o *Options) Set(name, value string) error {
 			return fmt.Errorf("gbdt: %s=%s: %w", name, clip(value), err)
 		}
 	}
+	if now := p.text(o); o.given[p.name] && now != before {
+		o.ignored = append(o.ignored, fmt.Sprintf("%s=%s by an alias will be ignored. Current value: %s=%s", p.name, clip(before), p.name, clip(now)))
+	}
 	o.given[p.name] = true
 	o.given["="+p.name] = name == p.name
 	return nil
 }
+
+// Ignored tells, a line each, which settings gave way to others of the same parameter.
+func (o *Options) Ignored() []string { return slices.Clone(o.ignored) }
 
 var (
 	minusInf = math.Inf(-1)

@@ -13,6 +13,7 @@ func (m *Model) Refit(d Data, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.fit(m.NumFeatures())
 	ds := &Dataset{options: o}
 	if err := ds.describe(d); err != nil {
 		return nil, err

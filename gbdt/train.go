@@ -194,8 +194,12 @@ func (t *trainer) run(ctx context.Context) (*Model, error) {
 	}
 	for t.round < t.o.NumIterations {
 		t.round++
+		grown := t.iter
 		if err := t.iterate(ctx); err != nil {
 			return nil, fmt.Errorf("gbdt: iteration %d: %w", t.round, err)
+		}
+		if t.o.AsCommand && t.iter == grown {
+			break
 		}
 		if stop, err := t.report(t.round == t.o.NumIterations); stop || err != nil {
 			return t.finish(err)
@@ -427,7 +431,7 @@ func (t *trainer) addToSets(tr *tree, c int) {
 func (t *trainer) model() *Model {
 	m := &Model{
 		version: "v4", numClass: t.o.NumClass, treesPerIter: t.obj.classes, maxFeature: len(t.ds.columns) - 1, objective: t.obj.text,
-		average: t.o.Boosting == "rf", featureNames: t.ds.names, featureInfos: t.ds.infos(), monotone: t.o.MonotoneConstraints,
+		labelIndex: t.ds.labelIndex, average: t.o.Boosting == "rf", featureNames: t.ds.names, featureInfos: t.ds.infos(), monotone: t.o.MonotoneConstraints,
 		params: t.o.block(), transform: t.f,
 	}
 	if t.o.SavedFeatureImportanceType == 1 {

@@ -30,8 +30,8 @@ type measurement struct {
 
 type benchOptions struct {
 	threads, batch, steps int
-	depth                 int
-	model, name           string
+	depth, trees          int
+	model, name, data     string
 	asJSON                bool
 	w                     io.Writer
 }
@@ -45,6 +45,7 @@ var benches = []struct {
 	{"ttm", "Tiny Time Mixer inference (--model r2-512-96): windows of 7 channels a second", benchTTM},
 	{"patchtst_train", "one PatchTST training step: forward, backward, Adam; batch 128 × 336 × 7 → 96", benchPatchTST},
 	{"llama", "a language model (--model): a prompt of 512 tokens, then 64 tokens one by one, tokens a second", benchLlama},
+	{"gbdt", "gradient boosting (--data): binning, 100 trees of 255 leaves, prediction of the same rows", benchGBDT},
 	{"peak", "the roof: float32 multiply-add rate and read bandwidth", benchPeak},
 }
 
@@ -60,7 +61,7 @@ func newBenchCmd() *cobra.Command {
 		Use:       "bench NAME",
 		Short:     "Measure speed on fixed work",
 		Long:      "Prints a line for each case: what was done, on how many threads, how fast. Other programs on the machine make it slower.\n\n" + names,
-		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json\n  hanji bench llama --model tinyllama-1.1b-q4_k_m.gguf --threads 2",
+		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json\n  hanji bench llama --model tinyllama-1.1b-q4_k_m.gguf --threads 2\n  hanji bench gbdt --data rows.bin --threads 2 --json",
 		Args:      takes(1, 1, "NAME"),
 		ValidArgs: valid,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,6 +80,8 @@ func newBenchCmd() *cobra.Command {
 	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama: GGUF file or folder")
 	f.IntVar(&o.depth, "depth", 0, "llama: tokens in the cache before those that are generated")
 	f.StringVar(&o.name, "case", "", "llama: name of the case (default the file's)")
+	f.StringVar(&o.data, "data", "", "gbdt: file of rows, float32 behind two int64, n and columns; the label first")
+	f.IntVar(&o.trees, "trees", 100, "gbdt: boosting rounds")
 	f.BoolVar(&o.asJSON, "json", false, "JSON lines")
 	return cmd
 }

@@ -58,6 +58,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	f.StringVar(&g.CPU, "cpu", "", fmt.Sprintf("code path of the kernels, one of %v (default the first)", cpu.Paths()))
 	root.AddCommand(
 		newBenchCmd(),
+		newBoostCmd(g),
 		newChatCmd(g),
 		newEvalCmd(),
 		newForecastCmd(g),

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hanji-ml/hanji/gbdt"
+	"github.com/hanji-ml/hanji/internal/progress"
+)
+
+// boostTrain is task=train (Application::Train). Validation sets are called valid_1, valid_2, … whatever their files.
+func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
+	begun := time.Now()
+	o.AsCommand = true
+	if o.InputModel != "" {
+		m, err := gbdt.OpenText(o.InputModel)
+		if err != nil {
+			return err
+		}
+		o.InitModel = m
+		log.info("Going on from %s with %d iterations", o.InputModel, m.NumIterations())
+	}
+	train, err := openBoostData(ctx, &o, log)
+	if err != nil {
+		return err
+	}
+	log.info("Finished loading data in %s seconds", since(begun))
+	log.info("Number of data points in the train set: %d, number of used features: %d", train.NumRows(), usedFeatures(train))
+	log.info("Started training...")
+	run := &boostRun{o: &o, log: log, begun: time.Now()}
+	o.OnIter = run.iteration
+	log.begin("boost", "rounds", o.NumIterations)
+	defer log.end()
+	m, err := gbdt.Train(ctx, train, o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.BestIteration > 0:
+		log.info("Early stopping at iteration %d, the best iteration round is %d", run.last, run.last-o.EarlyStoppingRound)
+	case run.last < o.NumIterations:
+		log.warn("Stopped training because there are no more leaves that meet the split requirements")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := m.SaveText(o.OutputModel); err != nil {
+		return err
+	}
+	if o.ConvertModelLanguage != "" {
+		if err := writeGo(m, o.ConvertModel); err != nil {
+			return err
+		}
+	}
+	log.end()
+	log.info("Finished training")
+	return nil
+}
+
+// openBoostData reads and bins the training data and adds the validation sets to the options.
+func openBoostData(ctx context.Context, o *gbdt.Options, log *boostLog) (*gbdt.Dataset, error) {
+	d, err := gbdt.OpenData(o.Data, *o)
+	if err != nil {
+		return nil, err
+	}
+	train, err := gbdt.NewDataset(d, *o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Data, err)
+	}
+	if o.IsProvideTrainingMetric {
+		o.Validation = append(o.Validation, gbdt.Validation{Name: "training", Data: train})
+	}
+	for i, file := range o.Valid {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		d, err := gbdt.OpenData(file, *o)
+		if err != nil {
+			return nil, err
+		}
+		valid, err := train.NewValid(d)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		o.Validation = append(o.Validation, gbdt.Validation{Name: "valid_" + strconv.Itoa(i+1), Data: valid})
+	}
+	return train, nil
+}
+
+func usedFeatures(ds *gbdt.Dataset) int {
+	n := 0
+	for i := range ds.NumFeatures() {
+		if ds.NumBins(i) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// boostRun reports a training and saves its snapshots.
+type boostRun struct {
+	o     *gbdt.Options
+	log   *boostLog
+	begun time.Time
+	last  int // iteration reported last
+}
+
+func (r *boostRun) iteration(it gbdt.Iteration) error {
+	r.last = it.N
+	if it.N%r.o.MetricFreq == 0 {
+		for _, v := range it.Results {
+			r.log.info("Iteration:%d, %s %s : %s", it.N, v.Set, v.Metric, strconv.FormatFloat(v.Value, 'g', 6, 64))
+		}
+	}
+	if r.log.bar == nil {
+		r.log.info("%s seconds elapsed, finished iteration %d", since(r.begun), it.N)
+	} else {
+		var fields []progress.Field
+		for _, v := range it.Results {
+			if v.Set != it.Results[len(it.Results)-1].Set {
+				continue // a line has room for one set
+			}
+			fields = append(fields, progress.Field{Name: v.Set + " " + v.Metric, Value: strconv.FormatFloat(v.Value, 'g', 6, 64)})
+		}
+		r.log.bar.Set(it.N, fields...)
+	}
+	if r.o.SnapshotFreq > 0 && it.N%r.o.SnapshotFreq == 0 {
+		return it.Model().SaveText(fmt.Sprintf("%s.snapshot_iter_%d", r.o.OutputModel, it.N))
+	}
+	return nil
+}
