@@ -62,6 +62,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newEvalCmd(),
 		newForecastCmd(g),
 		newInspectCmd(g),
+		newQuantizeCmd(g),
 		newReproduceCmd(),
 		newTokenizeCmd(g),
 		newTrainCmd(g),
