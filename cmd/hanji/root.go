@@ -59,7 +59,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 	root.AddCommand(
 		newBenchCmd(),
 		newChatCmd(g),
-		newEvalCmd(),
+		newEvalCmd(g),
 		newForecastCmd(g),
 		newInspectCmd(g),
 		newQuantizeCmd(g),
