@@ -3,6 +3,8 @@ package quantize
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,11 +17,20 @@ type Model struct {
 	Metadata gguf.Metadata
 
 	path  string
+	heads map[string]int // of tensors whose rows are permuted as they are read
 	close func() error
 }
 
-// Open maps a GGUF model: a file, any part of a split one, or a folder that holds one. Close it.
+// Open maps a GGUF model (a file, any part of a split one, or a folder that holds one), or a folder with the config.json and the
+// safetensors of a Llama or Mistral. Close it.
 func Open(path string) (*Model, error) {
+	if _, err := os.Stat(filepath.Join(path, "config.json")); err == nil {
+		m, err := openFolder(path)
+		if err != nil {
+			return nil, fmt.Errorf("quantize: %w", err)
+		}
+		return m, nil
+	}
 	f, err := gguf.OpenModel(path)
 	if err != nil {
 		return nil, fmt.Errorf("quantize: %w", err)

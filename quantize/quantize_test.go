@@ -93,8 +93,8 @@ func TestLlamaCpp(t *testing.T) {
 	}
 }
 
-// model writes a GGUF file of drawn weights and opens it.
-func model(t testing.TB, typ gguf.Type, shapes map[string][]int, more ...gguf.KV) *Model {
+// drawn writes a GGUF file of drawn weights and opens it.
+func drawn(t testing.TB, typ gguf.Type, shapes map[string][]int, more ...gguf.KV) *Model {
 	t.Helper()
 	r := rand.New(rand.NewPCG(3, 4))
 	var list []gguf.Tensor
@@ -194,7 +194,7 @@ func TestByHand(t *testing.T) {
 
 // TestChunks: a tensor of more than a chunk has the bytes that it has in one piece, whatever its shape.
 func TestChunks(t *testing.T) {
-	m := model(t, gguf.BF16, map[string][]int{"output.weight": {chunk/256 + 3, 256}, "blk.0.ffn_up.weight": {2, chunk/2 + 256}, "blk.1.ffn_down_exps.weight": {2, 3, 256}, "a.weight": {0, 256}})
+	m := drawn(t, gguf.BF16, map[string][]int{"output.weight": {chunk/256 + 3, 256}, "blk.0.ffn_up.weight": {2, chunk/2 + 256}, "blk.1.ffn_down_exps.weight": {2, 3, 256}, "a.weight": {0, 256}})
 	out := filepath.Join(t.TempDir(), "out.gguf")
 	r, err := Run(context.Background(), m, out, Options{Type: fileType(t, "q4_0"), Overrides: []Override{override(t, "output|up=q5_1")}})
 	if err != nil {
@@ -232,7 +232,7 @@ func override(t testing.TB, s string) Override {
 
 // TestOverrides: the first pattern decides; norms, biases and the router keep F32 whatever a pattern says, in every file type.
 func TestOverrides(t *testing.T) {
-	m := model(t, gguf.F32, map[string][]int{"token_embd.weight": {8, 256}, "output.weight": {8, 256}, "blk.0.attn_norm.weight": {256}, "blk.0.ffn_gate_inp.weight": {8, 256},
+	m := drawn(t, gguf.F32, map[string][]int{"token_embd.weight": {8, 256}, "output.weight": {8, 256}, "blk.0.attn_norm.weight": {256}, "blk.0.ffn_gate_inp.weight": {8, 256},
 		"blk.0.ffn_up.weight": {8, 256}, "blk.1.ffn_up.weight": {8, 256}, "blk.1.attn_q.weight": {8, 288}})
 	for name, want := range map[string]string{
 		"q4_k_m": "output.weight Q6_K token_embd.weight Q4_K blk.0.attn_norm.weight F32 blk.0.ffn_gate_inp.weight F32 blk.0.ffn_up.weight Q8_0 blk.1.attn_q.weight Q5_0 blk.1.ffn_up.weight Q5_K ",
@@ -265,7 +265,7 @@ func TestOverrides(t *testing.T) {
 
 // TestRequantize: blocks are not quantised again unless asked; what keeps its type is copied without being asked.
 func TestRequantize(t *testing.T) {
-	m := model(t, gguf.Q8_0, map[string][]int{"blk.0.ffn_up.weight": {8, 256}, "blk.0.attn_norm.weight": {256}})
+	m := drawn(t, gguf.Q8_0, map[string][]int{"blk.0.ffn_up.weight": {8, 256}, "blk.0.attn_norm.weight": {256}})
 	for _, name := range []string{"q4_k_m", "f16"} {
 		if _, err := Plan(m, Options{Type: fileType(t, name)}); err == nil || !strings.Contains(err.Error(), `tensor "blk.0.ffn_up.weight" is Q8_0 already`) {
 			t.Errorf("%s: error %v", name, err)
@@ -285,9 +285,9 @@ func TestRequantize(t *testing.T) {
 // TestErrors: what cannot be done is said before a file is begun, or leaves none.
 func TestErrors(t *testing.T) {
 	plain := map[string][]int{"blk.0.ffn_up.weight": {8, 256}}
-	m := model(t, gguf.F32, plain)
-	odd := model(t, gguf.F32, map[string][]int{"blk.0.ffn_up.weight": {8, 40}})
-	nan := model(t, gguf.F32, plain)
+	m := drawn(t, gguf.F32, plain)
+	odd := drawn(t, gguf.F32, map[string][]int{"blk.0.ffn_up.weight": {8, 40}})
+	nan := drawn(t, gguf.F32, plain)
 	nan.Tensors[0].Data = bytes.Repeat([]byte{0xff}, 4*8*256)
 	stopped, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -303,9 +303,9 @@ func TestErrors(t *testing.T) {
 		{nil, m, Options{Type: fileType(t, "iq3_s")}, "IQ3_S can only be read"},
 		{nil, m, Options{Type: fileType(t, "q8_0"), Overrides: []Override{override(t, "attn=q4_0")}}, `matches "attn"`},
 		{nil, odd, Options{Type: fileType(t, "q8_0"), Overrides: []Override{override(t, "ffn=q8_0")}}, "rows of 40"},
-		{nil, model(t, gguf.F32, map[string][]int{"blk.2.ffn_up.weight": {8, 256}}), Options{Type: fileType(t, "q8_0")}, "the model has 2 layers"},
-		{nil, model(t, gguf.F32, plain, gguf.KV{Key: "llama.expert_count", Value: "many"}), Options{}, `"llama.expert_count" is`},
-		{nil, model(t, gguf.F32, plain, gguf.KV{Key: "llama.attention.head_count", Value: int32(-1)}), Options{}, "want a number from 0"},
+		{nil, drawn(t, gguf.F32, map[string][]int{"blk.2.ffn_up.weight": {8, 256}}), Options{Type: fileType(t, "q8_0")}, "the model has 2 layers"},
+		{nil, drawn(t, gguf.F32, plain, gguf.KV{Key: "llama.expert_count", Value: "many"}), Options{}, `"llama.expert_count" is`},
+		{nil, drawn(t, gguf.F32, plain, gguf.KV{Key: "llama.attention.head_count", Value: int32(-1)}), Options{}, "want a number from 0"},
 		{nil, nan, Options{Type: fileType(t, "q8_0")}, "NaN; was the model saved after it diverged?"},
 		{stopped, m, Options{Type: fileType(t, "q8_0")}, "context canceled"},
 	} {
