@@ -1,6 +1,7 @@
 package tokenizer_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -15,10 +16,7 @@ import (
 
 // TestOpenVocabulary: a folder's tokenizer and the one of its GGUF metadata give the same ids, with added tokens and rows to spare.
 func TestOpenVocabulary(t *testing.T) {
-	model, err := os.ReadFile(golden.Shared(t) + "/data/llama/tokenizer.model")
-	if err != nil {
-		t.Fatal(err)
-	}
+	model := read(t, golden.Shared(t)+"/data/llama/tokenizer.model")
 	dir := t.TempDir()
 	write := func(name string, b []byte) {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
@@ -59,12 +57,85 @@ func TestOpenVocabulary(t *testing.T) {
 	}
 }
 
+// TestOpenByteVocabulary: byte-level tokenizers read as their files do, once they are in a GGUF file; those that cut words in ways
+// that it has no name for are refused.
+func TestOpenByteVocabulary(t *testing.T) {
+	const qwen = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
+	const level = `{"type": "ByteLevel", "add_prefix_space": false, "use_regex": `
+	for _, c := range []struct{ name, cut, pre string }{
+		{"bpe-gpt2", "", "gpt-2"},
+		{"bpe-llama3", "", "llama-bpe"},
+		{"bpe-gpt2", `[{"type": "Digits", "individual_digits": true}, ` + level + `true}]`, "smollm"},
+		{"bpe-gpt2", `[{"type": "Split", "pattern": {"Regex": "` + qwen + `"}, "behavior": "Isolated", "invert": false}, ` + level + `false}]`, "qwen2"},
+		{"bpe-gpt2", `[{"type": "Punctuation"}, ` + level + `true}]`, ""},
+		{"bpe-gpt2", `[{"type": "WhitespaceSplit"}, ` + level + `true}]`, ""},
+		{"bpe-gpt2", `[` + level + `false}]`, ""},
+	} {
+		name, pre := c.name, c.pre
+		source := filepath.Join(golden.Shared(t), "golden", "language", "tokenizer", name)
+		dir := t.TempDir()
+		var file map[string]json.RawMessage
+		if err := json.Unmarshal(read(t, filepath.Join(source, "tokenizer.json")), &file); err != nil {
+			t.Fatal(err)
+		}
+		if c.cut != "" {
+			file["pre_tokenizer"] = json.RawMessage(`{"type": "Sequence", "pretokenizers": ` + c.cut + "}")
+		}
+		b, err := json.Marshal(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if pre == "" {
+			if _, err := tokenizer.OpenVocabulary(dir); err == nil || !strings.Contains(err.Error(), "can be written into a GGUF file") && !strings.Contains(err.Error(), "GGUF has no words for") {
+				t.Errorf("%s: %v", c.cut, err)
+			}
+			continue
+		}
+		v, err := tokenizer.OpenVocabulary(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Pre != pre {
+			t.Errorf("%s: words are cut as %s, want %s", name, v.Pre, pre)
+		}
+		if err := v.PadTo(len(v.Tokens) + 2); err != nil {
+			t.Fatal(err)
+		}
+		got, err := tokenizer.FromGGUF(v.Metadata())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := tokenizer.OpenFile(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, text := range strings.SplitAfter(string(read(t, filepath.Join(source, "rows.jsonl"))), "\n") {
+			if strings.Contains(text, "hanji") || strings.Contains(text, "<mask>") {
+				continue // whole words only, and with the space before: a GGUF file cannot say so of a token
+			}
+			for _, o := range []tokenizer.EncodeOptions{{}, {NoSpecial: true}} {
+				n++
+				if a, b := got.Encode(text, o), want.Encode(text, o); !slices.Equal(a, b) {
+					t.Errorf("%s: %q, %+v: %v, want %v", name, text, o, a, b)
+				}
+			}
+		}
+		if n < 20 || got.Roles() != want.Roles() {
+			t.Errorf("%s: %d texts; roles %+v, want %+v", name, n, got.Roles(), want.Roles())
+		}
+	}
+}
+
 func TestOpenVocabularyErrors(t *testing.T) {
 	if _, err := tokenizer.OpenVocabulary(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
 	}
 	for want, files := range map[string]map[string]string{
-		"there is tokenizer.json only":      {"tokenizer.json": "{}"},
+		"there is vocab.txt only":           {"vocab.txt": "[UNK]\n"},
 		"tokenizer.model: ":                 {"tokenizer.model": "no"},
 		"tokenizer_config.json: ":           {"tokenizer.model": "no", "tokenizer_config.json": "["},
 		"there is no token 2, but 1 added":  {"tokenizer.model": piece("<unk>", 2) + piece("a", 1) + bpeKind, "added_tokens.json": `{"b": 3}`},
