@@ -111,8 +111,7 @@ func Perplexity(ctx context.Context, m model.Decoder, t *tokenizer.Tokenizer, te
 		total += w.hi - 1 - w.lo
 	}
 	for _, w := range windows {
-		saved := tokens[w.lo]
-		if replace {
+		if replace { // chunks do not overlap, and their first token is not scored
 			tokens[w.lo] = bos
 		}
 		err := p.window(ctx, tokens, w, func(done int) {
@@ -123,7 +122,6 @@ func Perplexity(ctx context.Context, m model.Decoder, t *tokenizer.Tokenizer, te
 		if err != nil {
 			return r, err
 		}
-		tokens[w.lo] = saved
 		p.read += w.hi - 1 - w.lo
 	}
 	p.finish(&r)

@@ -158,7 +158,11 @@ func (m *Model) addLlama(c *llama.Config, name string) error {
 		add("llama.rope.scaling.type", "linear")
 		add("llama.rope.scaling.factor", float32(scaling.Factor))
 	case "llama3":
-		m.Tensors = append(m.Tensors, llama3Factors(scaling, theta, c.HeadDim))
+		t, err := llama3Factors(scaling, theta, c.HeadDim)
+		if err != nil {
+			return fmt.Errorf("factors of RoPE: %w", err)
+		}
+		m.Tensors = append(m.Tensors, t)
 	default:
 		return fmt.Errorf("rope_type %q is not supported, linear and llama3 are", scaling.Type)
 	}
@@ -183,7 +187,7 @@ func ropeOf(c *llama.Config) (s nn.RoPEScaling, theta float64) {
 }
 
 // llama3Factors divide the frequencies as Llama 3.1 does: long waves by the factor, short ones by 1, those between by what lies between.
-func llama3Factors(s nn.RoPEScaling, theta float64, dim int) gguf.Tensor {
+func llama3Factors(s nn.RoPEScaling, theta float64, dim int) (gguf.Tensor, error) {
 	x := make([]float32, dim/2)
 	original := float64(s.Original)
 	for i := range x {
@@ -199,10 +203,8 @@ func llama3Factors(s nn.RoPEScaling, theta float64, dim int) gguf.Tensor {
 		}
 	}
 	b := make([]byte, 4*len(x))
-	if err := quant.Quantize(b, x, quant.F32, quant.Options{}); err != nil {
-		panic(fmt.Sprintf("quantize: RoPE factors %v: %v", x, err)) // the configuration was checked
-	}
-	return gguf.Tensor{Name: "rope_freqs.weight", Type: quant.F32, Shape: []int{len(x)}, Data: b}
+	err := quant.Quantize(b, x, quant.F32, quant.Options{})
+	return gguf.Tensor{Name: "rope_freqs.weight", Type: quant.F32, Shape: []int{len(x)}, Data: b}, err
 }
 
 // addTokenizer adds the vocabulary and the chat template; a folder without one gives a file without one.
