@@ -99,11 +99,12 @@ func byteVocabulary(dir string, data []byte) (*Vocabulary, error) {
 	for _, a := range f.AddedTokens {
 		added[a.Content] = true
 	}
+	taken := idsOf(t.tokens)
 	for id, token := range t.tokens {
 		kind := int32(spNormal)
 		switch {
 		case token == "":
-			token, kind = "[PAD"+strconv.Itoa(id)+"]", spUnused
+			token, kind = padding(id, taken), spUnused
 		case t.special[id]:
 			kind = spControl
 		case added[token]:
@@ -243,13 +244,25 @@ func (v *Vocabulary) PadTo(n int) error {
 	if len(v.Tokens) > n {
 		return fmt.Errorf("tokenizer: %d tokens, the model has room for %d", len(v.Tokens), n)
 	}
+	taken := idsOf(v.Tokens)
 	for id := len(v.Tokens); id < n; id++ {
-		v.add("[PAD"+strconv.Itoa(id)+"]", -10000, spUnused)
+		v.add(padding(id, taken), -10000, spUnused)
 	}
 	if v.Model == "gpt2" {
 		v.Scores = nil // has merges in their place
 	}
 	return nil
+}
+
+// padding names the token of an id that has none, as no other is named.
+func padding(id int, taken map[string]int32) string {
+	name := "[PAD" + strconv.Itoa(id) + "]"
+	for {
+		if _, ok := taken[name]; !ok {
+			return name
+		}
+		name += "_"
+	}
 }
 
 // Metadata is what FromGGUF reads.

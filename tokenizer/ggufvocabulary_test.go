@@ -130,6 +130,14 @@ func TestOpenByteVocabulary(t *testing.T) {
 	}
 }
 
+// TestPadTo: a name that is taken is not given twice.
+func TestPadTo(t *testing.T) {
+	v := tokenizer.Vocabulary{Model: "gpt2", Tokens: []string{"a", "[PAD2]"}, Types: []int32{1, 1}}
+	if err := v.PadTo(4); err != nil || !slices.Equal(v.Tokens, []string{"a", "[PAD2]", "[PAD2]_", "[PAD3]"}) || !slices.Equal(v.Types, []int32{1, 1, 5, 5}) || v.Scores != nil {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 func TestOpenVocabularyErrors(t *testing.T) {
 	if _, err := tokenizer.OpenVocabulary(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing there: %v", err)
@@ -161,3 +169,35 @@ func piece(text string, kind byte) string {
 }
 
 const bpeKind = "\x12\x02\x18\x02"
+
+// FuzzOpenVocabulary: whatever a folder holds, there is a one-line error or a vocabulary that can be read again.
+func FuzzOpenVocabulary(f *testing.F) {
+	f.Add(true, piece("<unk>", 2)+piece("<s>", 3)+piece("a", 1)+bpeKind, `{"bos_token": "<s>", "added_tokens_decoder": {"3": {"content": "b"}}}`, `{"b": 3}`)
+	f.Add(false, `{"added_tokens": [{"id": 3, "content": "<s>", "special": true}], "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": {"type": "BPE",
+		"vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}`, `{"eos_token": "<s>"}`, `{}`)
+	f.Fuzz(func(t *testing.T, spm bool, model, config, added string) {
+		dir := t.TempDir()
+		name := "tokenizer.json"
+		if spm {
+			name = "tokenizer.model"
+		}
+		for file, text := range map[string]string{name: model, "tokenizer_config.json": config, "added_tokens.json": added} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v, err := tokenizer.OpenVocabulary(dir)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("more than a line: %q", err)
+			}
+			return
+		}
+		if err := v.PadTo(len(v.Tokens) + 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tokenizer.FromGGUF(v.Metadata()); err != nil {
+			t.Fatalf("%v of %+v", err, v)
+		}
+	})
+}
