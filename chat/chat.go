@@ -135,7 +135,11 @@ type Template struct {
 	vars map[string]any // the built-in's own settings
 
 	bos, eos string // where Options has none
+	source   string
 }
+
+// Source is the text that was parsed; of a built-in template the part that is Jinja.
+func (t *Template) Source() string { return t.source }
 
 // maxTemplate bounds a template's size: the longest published ones have some 30 kB.
 const maxTemplate = 1 << 20
@@ -154,7 +158,7 @@ func Parse(source string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Template{body: body}, nil
+	return &Template{body: body, source: source}, nil
 }
 
 // Render makes a prompt. It fails with a *RaisedError where the template refuses the

@@ -14,14 +14,14 @@ import (
 	"github.com/hanji-ml/hanji/table"
 )
 
-func newEvalCmd() *cobra.Command {
+func newEvalCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval",
 		Short: "Measure a model by a published protocol",
 		Args:  unknownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newEvalForecastCmd())
+	cmd.AddCommand(newEvalForecastCmd(), newEvalPerplexityCmd(g))
 	return cmd
 }
 

@@ -30,9 +30,10 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               writeWaves,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
-			"writegguf": writeGGUF,
-			"writellm":  writeLLM,
+			"exits":           exits,
+			"writegguf":       writeGGUF,
+			"writellm":        writeLLM,
+			"writecheckpoint": writeCheckpoint,
 		},
 	})
 }
