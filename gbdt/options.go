@@ -296,10 +296,17 @@ func (p *param) parse(field any, text string) (err error) {
 }
 
 func (p *param) bound(v float64) error {
-	if v < p.lo || v > p.hi || p.open && v == p.lo || v != v {
-		return fmt.Errorf("must be in [%g, %g]", p.lo, p.hi)
+	if v >= p.lo && v <= p.hi && !(p.open && v == p.lo) {
+		return nil
 	}
-	return nil
+	want := fmt.Sprintf("%g or more", p.lo)
+	if p.open {
+		want = fmt.Sprintf("more than %g", p.lo)
+	}
+	if !math.IsInf(p.hi, 1) {
+		want += fmt.Sprintf(", at most %g", p.hi)
+	}
+	return errors.New("want " + want)
 }
 
 func splitList(text string) []string {

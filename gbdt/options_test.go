@@ -77,9 +77,9 @@ func TestSetErrors(t *testing.T) {
 		"num_machines=4":           "not supported",
 		"use_quantized_grad=true":  "not supported",
 		"num_leaves=many":          "no number",
-		"num_leaves=1":             "must be in",
-		"learning_rate=0":          "must be in",
-		"feature_fraction=nan":     "must be in",
+		"num_leaves=1":             "want more than 1, at most 131072",
+		"learning_rate=0":          "want more than 0",
+		"feature_fraction=nan":     "want more than 0, at most 1",
 		"boost_from_average=maybe": "true or false",
 		"mc=1,x":                   "no number",
 	} {
