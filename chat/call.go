@@ -72,51 +72,51 @@ func (x callExpr) with(m *machine, more map[string]any) (any, error) {
 	return v, at(x.line, err)
 }
 
-type filterExpr struct {
+// applied is what a filter or a test is applied to, with its arguments.
+type applied struct {
 	x    expr
 	name string
-	f    filterFunc
 	args arguments
 	line int
 }
 
-func (x filterExpr) eval(m *machine) (any, error) {
-	v, err := x.x.eval(m)
-	if err != nil {
-		return nil, err
+func (a applied) operands(m *machine) (v any, p params, err error) {
+	if v, err = a.x.eval(m); err != nil {
+		return nil, p, err
 	}
-	args, named, err := x.args.eval(m)
+	args, named, err := a.args.eval(m)
 	if err == nil {
 		err = m.step()
 	}
-	if err == nil {
-		v, err = x.f(m, v, params{x.name, args, named})
+	return v, params{a.name, args, named}, at(a.line, err)
+}
+
+type filterExpr struct {
+	applied
+	f filterFunc
+}
+
+func (x filterExpr) eval(m *machine) (any, error) {
+	v, p, err := x.operands(m)
+	if err != nil {
+		return nil, err
 	}
+	v, err = x.f(m, v, p)
 	return v, at(x.line, err)
 }
 
 type testExpr struct {
-	x    expr
-	name string
-	f    testFunc
-	args arguments
-	not  bool
-	line int
+	applied
+	f   testFunc
+	not bool
 }
 
 func (x testExpr) eval(m *machine) (any, error) {
-	v, err := x.x.eval(m)
+	v, p, err := x.operands(m)
 	if err != nil {
 		return nil, err
 	}
-	args, named, err := x.args.eval(m)
-	if err == nil {
-		err = m.step()
-	}
-	var ok bool
-	if err == nil {
-		ok, err = x.f(m, v, params{x.name, args, named})
-	}
+	ok, err := x.f(m, v, p)
 	return ok != x.not, at(x.line, err)
 }
 

@@ -424,7 +424,7 @@ func (p *parser) filter(x expr) (expr, error) {
 			return nil, err
 		}
 	}
-	return filterExpr{x, name, f, a, line}, nil
+	return filterExpr{applied{x, name, a, line}, f}, nil
 }
 
 func (p *parser) test(x expr, line int) (expr, error) {
@@ -454,5 +454,5 @@ func (p *parser) test(x expr, line int) (expr, error) {
 		}
 		a.plain = []expr{y}
 	}
-	return testExpr{x, name, f, a, not, line}, nil
+	return testExpr{applied{x, name, a, line}, f, not}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -71,6 +73,18 @@ type Checkpoint struct {
 func (c Checkpoint) ModelType() string {
 	s, _ := c.Config["model_type"].(string)
 	return s
+}
+
+// ReadConfig reads config.json of a checkpoint's folder, with keys set over it (OverrideJSON).
+func ReadConfig(dir string, set map[string]string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	if b, err = OverrideJSON(b, set); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return b, nil
 }
 
 // OverrideJSON sets keys of a JSON object: values are JSON, or else text. A key that the object does not have yet is

@@ -38,28 +38,17 @@ func binding(c *Config) weights.Options {
 // Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
 // overrides keys of the configuration.
 func Load(dir string, set map[string]string) (*Model, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	b, err := model.ReadConfig(dir, set)
 	if err != nil {
 		return nil, fmt.Errorf("llama: %w", err)
-	}
-	if b, err = model.OverrideJSON(b, set); err != nil {
-		return nil, fmt.Errorf("llama: %s: %w", dir, err)
 	}
 	c, err := ParseConfig(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	file, err := safetensors.OpenModel(dir)
+	m, err := Fill(dir, c.Parameters(), func() *Model { return New(c) }, binding(&c))
 	if err != nil {
 		return nil, fmt.Errorf("llama: %w", err)
-	}
-	defer file.Close()
-	if err := weights.Enough(file, c.Parameters()); err != nil {
-		return nil, fmt.Errorf("llama: %s: %w", dir, err)
-	}
-	m := New(c)
-	if err := weights.Bind(m, file, binding(&c)); err != nil {
-		return nil, fmt.Errorf("llama: %s: %w", dir, err)
 	}
 	return m, nil
 }
@@ -80,6 +69,24 @@ func (m *Model) SaveAs(dir string, dt tensor.DType) error {
 // DTypeName is a storage type as config.json writes it.
 func DTypeName(dt tensor.DType) string {
 	return map[tensor.DType]string{tensor.F32: "float32", tensor.F16: "float16", tensor.BF16: "bfloat16", tensor.F64: "float64"}[dt]
+}
+
+// Fill reads a folder's safetensors into the model that build makes, once it is known that the folder holds as many numbers as the
+// configuration asks for.
+func Fill[M any](dir string, numbers int64, build func() M, o weights.Options) (m M, err error) {
+	file, err := safetensors.OpenModel(dir)
+	if err != nil {
+		return m, err
+	}
+	defer file.Close()
+	if err := weights.Enough(file, numbers); err != nil {
+		return m, fmt.Errorf("%s: %w", dir, err)
+	}
+	built := build()
+	if err := weights.Bind(built, file, o); err != nil {
+		return m, fmt.Errorf("%s: %w", dir, err)
+	}
+	return built, nil
 }
 
 // SaveConfig writes a family's config.json into dir, which it makes.

@@ -2,12 +2,10 @@ package mixtral
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
-	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/weights"
 )
@@ -32,28 +30,17 @@ func published(name string) string {
 // Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
 // overrides keys of the configuration.
 func Load(dir string, set map[string]string) (*Model, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	b, err := model.ReadConfig(dir, set)
 	if err != nil {
 		return nil, fmt.Errorf("mixtral: %w", err)
-	}
-	if b, err = model.OverrideJSON(b, set); err != nil {
-		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
 	}
 	c, err := ParseConfig(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	file, err := safetensors.OpenModel(dir)
+	m, err := llama.Fill(dir, c.Parameters(), func() *Model { return New(c) }, weights.Options{Rename: rename})
 	if err != nil {
 		return nil, fmt.Errorf("mixtral: %w", err)
-	}
-	defer file.Close()
-	if err := weights.Enough(file, c.Parameters()); err != nil {
-		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
-	}
-	m := New(c)
-	if err := weights.Bind(m, file, weights.Options{Rename: rename}); err != nil {
-		return nil, fmt.Errorf("mixtral: %s: %w", dir, err)
 	}
 	return m, nil
 }

@@ -20,12 +20,9 @@ import (
 
 // Load reads a checkpoint folder: config.json and model.safetensors. set overrides keys of the configuration.
 func Load(dir string, set map[string]string) (*Model, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	b, err := model.ReadConfig(dir, set)
 	if err != nil {
 		return nil, fmt.Errorf("patchtst: %w", err)
-	}
-	if b, err = model.OverrideJSON(b, set); err != nil {
-		return nil, fmt.Errorf("patchtst: %s: %w", dir, err)
 	}
 	c, err := ParseConfig(b)
 	if err != nil {
