@@ -299,7 +299,7 @@ func (p *perplexer) score(targets []int32) error {
 				zy := logSumExp(y)
 				p.per[1][i] = zy - float64(y[targets[i]])
 				p.per[2][i] = divergence(y, x, zy, z)
-				p.same[i] = argmax(x) == argmax(y)
+				p.same[i] = kernel.ArgMax(x) == kernel.ArgMax(y)
 			}
 		}
 	})
@@ -319,6 +319,7 @@ func (p *perplexer) score(targets []int32) error {
 	return nil
 }
 
+// logSumExp is kernel.LogSumExp, not rounded to float32: its error would be that of the mean.
 func logSumExp(x []float32) float64 {
 	most := kernel.MaxOf(x)
 	return float64(most) + math.Log(kernel.SumExp(x, most))
@@ -331,15 +332,6 @@ func divergence(x, y []float32, zx, zy float64) (kl float64) {
 		kl += math.Exp(lp) * (lp - (float64(y[i]) - zy))
 	}
 	return kl
-}
-
-func argmax(x []float32) (at int) {
-	for i, v := range x {
-		if v > x[at] {
-			at = i
-		}
-	}
-	return at
 }
 
 // finish turns sums into means.
