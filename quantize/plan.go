@@ -52,8 +52,11 @@ type TensorReport struct {
 	// Error is the root mean square of the difference over that of the weights; 0 where nothing changes, and nil where nothing was
 	// written.
 	Error *float64 `json:"relative_error,omitempty"`
+	// OutputError is the same of what the weight gives for the inputs of the calibration text; nil: not known.
+	OutputError *float64 `json:"output_error,omitempty"`
 
-	to quant.Type
+	to   quant.Type
+	norm float64 // sum of squares, where Error is known
 }
 
 // Report is what becomes of a model.
