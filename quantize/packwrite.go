@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,12 +87,9 @@ func (p *packer) makePlan() error {
 	return nil
 }
 
-// layerName takes a tensor's name apart.
-var layerName = regexp.MustCompile(`^model\.layers\.(\d+)\.(.*)\.weight$`)
-
 // partOf is the place of a weight within its layer; "" of what is no layer's weight.
 func partOf(name string) string {
-	if m := layerName.FindStringSubmatch(name); m != nil {
+	if m := layerWeight.FindStringSubmatch(name); m != nil {
 		return m[2]
 	}
 	return ""
