@@ -145,8 +145,7 @@ func (x *Tensor) AllToAll(to []int) (y *Tensor, from []int) {
 	x = x.packed()
 	y, from = c.exchange(x, to, &c.Worker.Group.traffic.Forward)
 	if n := c.record("all to all", allToAllBack, y, x); n != nil {
-		n.always = true
-		n.save[0], n.save[1] = c.counts(to), c.counts(from)
+		n.always, n.with = true, from
 	}
 	return y, from
 }
@@ -157,11 +156,7 @@ func allToAllBack(n *node) {
 	if dy == nil { // nothing here hangs on what has come, yet the others wait
 		dy = c.Zeros(n.out.dt, n.out.shape[:2]...)
 	}
-	from := make([]int, len(c.Worker.Group.workers))
-	for i, v := range n.save[1].ReadInts() {
-		from[i] = int(v)
-	}
-	dx, _ := c.exchange(dy.packed(), from, &c.Worker.Group.traffic.Backward)
+	dx, _ := c.exchange(dy.packed(), n.with.([]int), &c.Worker.Group.traffic.Backward)
 	n.in[0].accumulate(dx)
 }
 
@@ -198,14 +193,6 @@ func (c *Ctx) exchange(x *Tensor, to []int, count *int64) (y *Tensor, from []int
 	g.mu.Unlock()
 	g.wait() // what was posted may change now
 	return y, from
-}
-
-func (c *Ctx) counts(n []int) *Tensor {
-	v := make([]int64, len(n))
-	for i := range n {
-		v[i] = int64(n[i])
-	}
-	return c.Ints(v, len(v))
 }
 
 // SumGrads adds to the gradient of each parameter those of its copies on other workers, in order. It counts what a ring of Size
