@@ -31,7 +31,7 @@ func TestEngineLoad(t *testing.T) {
 		}
 		prompts = append(prompts, p)
 	}
-	want := alone(t, m, prompts, options)
+	want := alone(t, m, prompts, options, nn.CacheOptions{PageTokens: 8})
 	e := newEngine(t, m, EngineOptions{Slots: 12, Context: 256, Prefill: 64, Cache: nn.CacheOptions{PageTokens: 8, MaxTokens: 512}})
 	var whole, left atomic.Int64
 	client := func(c int) error {

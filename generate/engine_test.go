@@ -14,10 +14,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/hanji-ml/hanji/internal/golden"
 	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/quant"
 	"github.com/hanji-ml/hanji/tensor"
 )
 
@@ -112,11 +114,11 @@ func mixed(t testing.TB, v *Vocabulary) []Options {
 }
 
 // alone are the outputs that Stream gives one after another.
-func alone(t testing.TB, m model.Decoder, prompts [][]int32, options []Options) []Result {
+func alone(t testing.TB, m model.Decoder, prompts [][]int32, options []Options, o nn.CacheOptions) []Result {
 	t.Helper()
 	var want []Result
 	for i, p := range prompts {
-		d, err := NewDecoder(m, nn.CacheOptions{PageTokens: 8})
+		d, err := NewDecoder(m, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func TestEngineIsStream(t *testing.T) {
 			}
 			prompts = append(prompts, p)
 		}
-		want := alone(t, m, prompts, options)
+		want := alone(t, m, prompts, options, nn.CacheOptions{PageTokens: 8})
 		for what, o := range map[string]EngineOptions{
 			"room":       {},
 			"two slots":  {Slots: 2, Prefixes: -1},
@@ -204,6 +206,52 @@ func TestEngineIsStream(t *testing.T) {
 			})
 		}
 	}
+}
+
+// With quantised weights, whose products take other tiles for other numbers of rows, outputs are Stream's to the bit all the same: on
+// every path, with a cache of half floats.
+func TestEngineQuantised(t *testing.T) {
+	prompts, options := [][]int32{}, []Options{{MaxTokens: 12, LogProbs: true}, {MaxTokens: 12, Temperature: 1, Seed: 3, LogProbs: true}}
+	for i := range 7 {
+		prompts = append(prompts, somePrompt(uint64(i), 1+6*i))
+	}
+	golden.Paths(t, func(t *testing.T) {
+		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q6_K} {
+			m, err := all.NewDecoder("llama", []byte(`{"vocab_size": 64, "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1,
+				"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "initializer_range": 0.3}`), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for w, at := range nn.Opaque(m) {
+				size, err := typ.Size([]int{w.Dim(0), w.Dim(1)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				blocks := make([]byte, size)
+				if err := quant.Quantize(blocks, w.Read(), typ, quant.Options{Cols: w.Dim(1)}); err != nil {
+					t.Fatal(err)
+				}
+				if *at, err = quant.NewMatrix(typ, w.Dim(0), w.Dim(1), blocks); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := alone(t, m, prompts, options, nn.CacheOptions{DType: tensor.F16})
+			e := newEngine(t, m, EngineOptions{Prefill: 40, Cache: nn.CacheOptions{DType: tensor.F16}})
+			var outs []*Output
+			for i, p := range prompts {
+				out, err := e.Submit(context.Background(), p, options[i%len(options)])
+				if err != nil {
+					t.Fatal(err)
+				}
+				outs = append(outs, out)
+			}
+			for i, out := range outs {
+				if got, err := collect(out); err != nil || !reflect.DeepEqual(got, want[i]) {
+					t.Errorf("%v: output %d: %v, %v, alone %v", typ, i, got.Tokens, err, want[i].Tokens)
+				}
+			}
+		}
+	})
 }
 
 // What prompts begin with alike is computed once: for the next turn of a conversation, for several outputs of one prompt, and
