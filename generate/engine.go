@@ -33,9 +33,11 @@ var (
 
 // Engine decodes many outputs of one model at once. The next tokens of all that are under way, and a piece of the prompts that
 // have come since, go through the model together, and an output that has ended makes room for the next at once: continuous
-// batching (Orca, Yu et al., OSDI 2022, §3) with prompts in chunks (Sarathi, arXiv 2308.16369). An output is the one that
-// [Stream] gives with the same options, whatever runs beside it, as long as the model's products do not depend on the
-// number of rows.
+// batching (Orca, Yu et al., OSDI 2022, §3) with prompts in chunks (Sarathi, arXiv 2308.16369).
+//
+// An output is the one that [Stream] gives with the same options, whatever runs beside it, to the bit where products round a
+// row alike beside any number of others: with quantised weights, and with f32 ones that fit into half of the L2 cache. With
+// larger f32 and with f16 ones a single row is rounded otherwise than many, so that a near tie may fall the other way.
 //
 // Prompts share the keys and values of what they begin with alike, with outputs under way and with those that have ended
 // (EngineOptions.Prefixes). When the cache is full, first the least recently used of these is dropped, then the youngest
@@ -97,7 +99,7 @@ func (o EngineOptions) filled(context int) (EngineOptions, error) {
 	}
 	or(&o.Slots, 8)
 	or(&o.Queue, 64)
-	or(&o.Prefill, 512)
+	or(&o.Prefill, prefill)
 	or(&o.Prefixes, 64)
 	if o.Context == 0 {
 		o.Context = context
