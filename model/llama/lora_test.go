@@ -2,7 +2,6 @@ package llama_test
 
 import (
 	"bytes"
-	"context"
 	"math"
 	"os"
 	"os/exec"
@@ -16,7 +15,6 @@ import (
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/optim"
-	"github.com/hanji-ml/hanji/quantize"
 	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -48,25 +46,7 @@ func load(t *testing.T) *llama.Model {
 // loadGGUF is the same model as a file of architecture llama, whose rows of q and k are permuted.
 func loadGGUF(t *testing.T, typ string) *llama.Model {
 	t.Helper()
-	src, err := quantize.Open(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	to, err := quantize.ParseType(typ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "m.gguf")
-	if _, err := quantize.Run(context.Background(), src, path, quantize.Options{Type: to}); err != nil {
-		t.Fatal(err)
-	}
-	m, err := llama.LoadGGUF(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
+	return ggufOf(t, base, typ)
 }
 
 func logits(c *golden.Case, m *llama.Model) []float32 {
