@@ -8,9 +8,10 @@ import (
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
-// Matrix is weights [rows, k] that products take in their own format: Q8_0, Q4_0, Q4_K and Q6_K by integer products
-// with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way, F32 as they are. Every other
-// type is widened to float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many goroutines.
+// Matrix is weights [rows, k] that products take in their own format: Q4_0 to Q8_0, the K formats, IQ4_NL and IQ4_XS by
+// integer products with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way, F32 as they are.
+// Every other type is widened to float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many
+// goroutines.
 type Matrix struct {
 	t       Type
 	rows, k int
@@ -22,7 +23,10 @@ type Matrix struct {
 	f32  []float32
 }
 
-var qFormats = map[Type]kernel.QFormat{Q8_0: kernel.Q8_0, Q4_0: kernel.Q4_0, Q4_K: kernel.Q4_K, Q6_K: kernel.Q6_K}
+var qFormats = map[Type]kernel.QFormat{
+	Q8_0: kernel.Q8_0, Q4_0: kernel.Q4_0, Q4_1: kernel.Q4_1, Q5_0: kernel.Q5_0, Q5_1: kernel.Q5_1, IQ4_NL: kernel.IQ4_NL,
+	Q2_K: kernel.Q2_K, Q3_K: kernel.Q3_K, Q4_K: kernel.Q4_K, Q5_K: kernel.Q5_K, Q6_K: kernel.Q6_K, IQ4_XS: kernel.IQ4_XS,
+}
 
 // NewMatrix makes a matrix of rows of blocks as a GGUF file has them. src must stay as it is: single rows are read from it, and
 // 16-bit floats multiplied there.
