@@ -16,6 +16,7 @@ type Matrix struct {
 	t       Type
 	rows, k int
 	src     []byte // the file's blocks
+	drop    func(src []byte)
 
 	once sync.Once // interleaves at the first product: a table that is only looked up never is
 	q    *kernel.QMat
@@ -50,6 +51,9 @@ func NewMatrix(t Type, rows, k int, src []byte) (*Matrix, error) {
 	return m, nil
 }
 
+// OnCopy has drop called once m has a copy of its blocks, in the order of its products, and reads src only for single rows.
+func (m *Matrix) OnCopy(drop func(src []byte)) { m.drop = drop }
+
 // interleaved is the matrix of a format with integer products, nil for the others.
 func (m *Matrix) interleaved() *kernel.QMat {
 	f, ok := qFormats[m.t]
@@ -61,7 +65,9 @@ func (m *Matrix) interleaved() *kernel.QMat {
 		if err != nil {
 			panic(err) // sizes were checked when m was made
 		}
-		m.q = q
+		if m.q = q; m.drop != nil {
+			m.drop(m.src)
+		}
 	})
 	return m.q
 }

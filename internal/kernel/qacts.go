@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 
@@ -177,7 +178,7 @@ func furthest(x []float32) (m float32) {
 }
 
 func putWord(b []byte, v uint32) {
-	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+	binary.LittleEndian.PutUint32(b, v)
 }
 
 // largest is max |x|.

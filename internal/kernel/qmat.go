@@ -1,9 +1,12 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
 
+	"github.com/hanji-ml/hanji/internal/mmap"
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
@@ -101,7 +104,12 @@ func NewQMat(format QFormat, rows, k int, src []byte) (*QMat, error) {
 	}
 	m := &QMat{format, rows, k, nil}
 	groups, blocks, size := (rows+qRows-1)/qRows, k/l.columns, l.group()
-	m.data = make([]byte, groups*blocks*size)
+	mem, err := mmap.Zeros(groups * blocks * size)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	m.data = mem.Bytes()
+	runtime.AddCleanup(m, func(mem *mmap.Map) { mem.Close() }, mem)
 	par.For(groups, 8, func(lo, hi int) {
 		for g := lo; g < hi; g++ {
 			for b := range blocks {
@@ -147,6 +155,7 @@ func (m *QMat) Mul(dst []float32, ldd int, x *QActs) {
 	x.m, x.dst, x.ldd = m, dst, ldd
 	par.For(groups, max(1, min(8, groups/(4*par.Threads()))), x.mult)
 	x.m, x.dst = nil, nil
+	runtime.KeepAlive(m) // its memory goes with it
 }
 
 // mulGroups multiplies groups lo…hi of 16 rows with all tokens.
@@ -245,8 +254,6 @@ func (l *qLayout) dot(format QFormat, planes, x []byte, part, r int) (s int32) {
 // values4 is T (ggml-common.h, kvalues_iq4nl).
 var values4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-func leWord(b []byte) uint32 {
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-}
+func leWord(b []byte) uint32     { return binary.LittleEndian.Uint32(b) }
 func leFloat32(b []byte) float32 { return math.Float32frombits(leWord(b)) }
-func leFloat16(b []byte) float32 { return f16Bits(uint16(b[0]) | uint16(b[1])<<8) }
+func leFloat16(b []byte) float32 { return f16Bits(binary.LittleEndian.Uint16(b)) }

@@ -271,6 +271,24 @@ func TestMatricesAllocateNothing(t *testing.T) {
 	}
 }
 
+// BenchmarkNewQMat is the interleaving when a model is loaded.
+func BenchmarkNewQMat(b *testing.B) {
+	for f, name := range qFormatNames {
+		b.Run(name, func(b *testing.B) {
+			par.SetThreads(1)
+			defer par.SetThreads(0)
+			const rows, k = 512, 2048
+			src := qBlocks(rand.New(rand.NewPCG(1, 1)), QFormat(f), rows, k)
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				if _, err := NewQMat(QFormat(f), rows, k, src); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkQMat(b *testing.B) {
 	for f, name := range qFormatNames {
 		for _, tokens := range []int{1, 8, 512} {

@@ -12,10 +12,32 @@ func (l *qLayout) interleave(dst, src []byte, format QFormat, r int) {
 		for i := range l.scales {
 			dst[i*qRows+r] = scales[i]
 		}
-		q := unitOf(format, src, u)
-		l.put(dst[l.scales*qRows:l.unit()], &q, r)
+		planes := dst[l.scales*qRows : l.unit()]
+		if raw := rawOf(format, src, u); raw != nil {
+			for i := 0; len(raw) >= 4; i, raw = i+4*qRows, raw[4:] {
+				putWord(planes[i+4*r:], leWord(raw))
+			}
+		} else {
+			q := unitOf(format, src, u)
+			l.put(planes, &q, r)
+		}
 		dst = dst[l.unit():]
 	}
+}
+
+// rawOf is a unit of a format whose plane is the file's bytes; nil for the others.
+func rawOf(format QFormat, b []byte, u int) []byte {
+	switch format {
+	case Q8_0:
+		return b[2:34]
+	case Q4_0, IQ4_NL:
+		return b[2:18]
+	case Q4_1:
+		return b[4:20]
+	case IQ4_XS:
+		return b[8+16*u : 24+16*u]
+	}
+	return nil
 }
 
 // scalesOf are the scales of unit u of a K block, and its minima (ggml-quants.c, dequantize_row_*).
@@ -56,12 +78,6 @@ const each = 0x01010101
 func unitOf(format QFormat, b []byte, u int) (q qWords) {
 	half, quarter := u/4, u%4 // of 128 columns, whose units lie in the same bytes
 	switch format {
-	case Q8_0:
-		q.add(b[2:], 0, 255, 0)
-	case Q4_0, IQ4_NL:
-		q.nibbles(b[2:])
-	case Q4_1:
-		q.nibbles(b[4:])
 	case Q5_0:
 		q.nibbles(b[6:])
 		q.fifth(leWord(b[2:]))
@@ -81,14 +97,13 @@ func unitOf(format QFormat, b []byte, u int) (q qWords) {
 	case Q6_K:
 		q.add(b[64*half+quarter%2*32:], quarter/2*4, 15, 0)
 		q.add(b[128+32*half:], 2*quarter, 3, 4)
-	case IQ4_XS:
-		q.nibbles(b[8+16*u:])
 	}
 	return q
 }
 
 // add puts bits of 32 bytes, from down on, into place.
 func (q *qWords) add(b []byte, down int, mask uint32, place int) {
+	b = b[:4*len(q)]
 	for i := range q {
 		q[i] |= leWord(b[4*i:]) >> down & (mask * each) << place
 	}
@@ -109,15 +124,13 @@ func (q *qWords) fifth(bits uint32) {
 	}
 }
 
-// put stores a row's unit in its planes.
+// put stores a row's unit in its planes, of 4 bits or 2 and the rest.
 func (l *qLayout) put(dst []byte, q *qWords, r int) {
 	var w qWords
 	n := l.low // words of the first plane
 	switch l.low {
-	case 8:
-		w = *q
 	case 4:
-		for i := range n {
+		for i := range 4 {
 			w[i] = q[i]&(15*each) | q[i+4]&(15*each)<<4
 		}
 	case 2:
@@ -126,15 +139,16 @@ func (l *qLayout) put(dst []byte, q *qWords, r int) {
 		}
 	}
 	for i, v := range q {
-		switch l.high {
+		switch v = v >> l.low; l.high {
 		case 1:
-			w[n] |= v >> l.low & each << i
+			w[n] |= v & each << i
 		case 2:
-			w[n+i/4] |= v >> l.low & (3 * each) << (i % 4 * 2)
+			w[n+i/4] |= v & (3 * each) << (i % 4 * 2)
 		}
 	}
+	dst = dst[4*r:]
 	for i, v := range w[:n+l.high] {
-		putWord(dst[i*4*qRows+4*r:], v)
+		putWord(dst[i*4*qRows:], v)
 	}
 }
 
