@@ -152,7 +152,7 @@ func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tenso
 func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {
 	rot := rows.Rotation(x.Ctx(), m.rope, x.DType())
 	for _, b := range m.Blocks {
-		x = b.Forward(x, rot, rows)
+		x = rows.Next(b.Forward(x, rot, rows))
 	}
 	return x
 }
