@@ -11,6 +11,7 @@ package gemma
 
 import (
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/hanji-ml/hanji/model"
@@ -58,6 +59,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	local, global *nn.RoPE
+	file          io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.

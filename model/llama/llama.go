@@ -92,7 +92,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
-	file io.Closer // a GGUF file that weights are read from
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.

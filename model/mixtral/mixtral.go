@@ -10,6 +10,7 @@ package mixtral
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
@@ -41,6 +42,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
