@@ -22,7 +22,7 @@ func ReserveEmbedding(v, c int) *Embedding {
 // Forward maps i64 ids of any shape to [..., C].
 func (e *Embedding) Forward(ids *tensor.Tensor) *tensor.Tensor {
 	if e.Matrix != nil {
-		return ids.MatrixRows(e.Matrix)
+		return ids.MatrixRows(e.Matrix).To(e.Weight.DType())
 	}
 	return ids.Embedding(e.Weight)
 }

@@ -10,6 +10,7 @@ type node struct {
 	num  [4]float64
 	arg  [8]int
 	key  uint64
+	with any  // an operand that is no tensor: a Matrix
 	keep bool // another node has the same out and runs after this one: leave its gradient
 }
 
