@@ -17,8 +17,9 @@ type MoE struct {
 	Experts []*SwiGLU `w:"experts"` //
 	TopK    int       `w:"-"`
 
-	Capacity float64 `w:"-"` // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
-	ByChance bool    `w:"-"` // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Capacity float64 `w:"-"`     // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
+	ByChance bool    `w:"-"`     // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Noise    *Linear `w:"noise"` // C → E; not nil: in training noise of that size moves the router's logits (NoisyTopK)
 
 	path uint64
 }
@@ -34,12 +35,22 @@ func NewMoE(c, f, e, topK int) *MoE {
 
 func (m *MoE) place(path uint64) { m.path = path }
 
-// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
-// grouped by expert, so that each expert's weights are read once.
-func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
+// Routed is what a router said of the rows of one call, from which the losses are made that even experts out.
+type Routed struct {
+	Logits           *tensor.Tensor // [N, E], without noise: LoadBalance, ZLoss
+	Importance, Load *tensor.Tensor // [E], the sums over rows of NoisyTopK's gates and load: CV2; nil where no noise was added
+}
+
+// Forward maps [N, C] to [N, C]. Rows are grouped by expert, so that each expert's weights are read once.
+func (m *MoE) Forward(x *tensor.Tensor) (y *tensor.Tensor, routed Routed) {
 	n, e, k := x.Dim(0), len(m.Experts), m.TopK
 	c := x.Ctx()
-	logits = m.Gate.Forward(x)
+	logits := m.Gate.Forward(x)
+	routed.Logits = logits
+	if m.Noise != nil && x.Training() {
+		g := NoisyTopK(logits, m.Noise.Forward(x).Softplus(), c.Normal(m.path, logits.DType(), n, e), k)
+		logits, routed.Importance, routed.Load = g.Noisy, g.Gates.Sum(0).Reshape(e), g.Load.Sum(0).Reshape(e)
+	}
 	r := routings.Get().(*routing)
 	defer r.done()
 	r.choose(logits, n, e, k)
@@ -55,7 +66,7 @@ func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
 		}
 	}
 	back := c.Ints(r.place, n*k).Embedding(tensor.Concat(0, r.outs...)).Reshape(n, k, x.Dim(1))
-	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, x.Dim(1)), logits
+	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, x.Dim(1)), routed
 }
 
 // limit decides which choices are sent, and gives the gates with 0 for the others.
