@@ -7,6 +7,8 @@ type Options struct {
 	Grad  bool   // record a tape, so that Backward works
 	Train bool   // dropout drops, batch norm uses and updates batch statistics
 	Seed  uint64 // of the random stream
+
+	Worker *Worker // of the group that shares the model; nil: the model is here as a whole
 }
 
 // Ctx is what an activation carries along: memory, tape, random stream, and whether the model is training. One Ctx
@@ -60,9 +62,12 @@ func (c *Ctx) NoGrad(f func()) {
 }
 
 // Key gives the key of the next random draw of the module whose path hashes to path: a function of seed, step,
-// path and how many draws came before in this step, never of threads or time.
+// path, worker and how many draws came before in this step, never of threads or time.
 func (c *Ctx) Key(path uint64) uint64 {
 	c.calls++
+	if c.Worker != nil && c.Worker.Rank > 0 {
+		path = mix(path, uint64(c.Worker.Rank))
+	}
 	return mix(mix(mix(c.Seed^0x9e3779b97f4a7c15, c.step), path), c.calls)
 }
 

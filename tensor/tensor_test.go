@@ -198,9 +198,38 @@ func TestNoHostAccess(t *testing.T) {
 	if got := ctx.Ints([]int64{2, 0}, 2).MatrixRows(scaled(3)).Read(); !slices.Equal(got, []float32{3, 0, 3, 0}) {
 		t.Errorf("rows of a matrix %v", got)
 	}
+	c := tensor.New(tensor.Options{Grad: true})
+	defer c.Close()
+	w := c.F32s([]float32{1.4, -0.6, 2.5, 9, 0, -9}, 2, 3).Watch()
+	y := w.Transpose(0, 1).FakeQuant(whole{})
+	y.Mul(y).Sum().Backward()
+	if got, want := y.Read(), []float32{1, 4, -1, 0, 2, -4}; !slices.Equal(got, want) {
+		t.Errorf("rounded %v, want %v", got, want)
+	}
+	if got, want := w.Grad().Read(), []float32{2, -2, 4, 0, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("gradient through the rounding %v, want %v", got, want)
+	}
 	for name, n := range calls {
 		if n == 0 {
 			t.Errorf("no op of opCases, and nothing here, uses the primitive %s: give it a case", name)
+		}
+	}
+}
+
+// whole rounds to whole numbers from −4 to 4.
+type whole struct{}
+
+func (whole) Forward(dst, x []float32, _ int) {
+	for i, v := range x {
+		dst[i] = max(-4, min(float32(math.RoundToEven(float64(v))), 4))
+	}
+}
+
+func (whole) Backward(dx, dy, x []float32, _ int) {
+	for i, v := range x {
+		dx[i] = 0
+		if v >= -4 && v <= 4 {
+			dx[i] = dy[i]
 		}
 	}
 }
