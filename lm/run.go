@@ -1,11 +1,11 @@
 package lm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -57,6 +57,7 @@ type work struct {
 	template   *chat.Template // nil for text
 	jinja      string         // source of a built-in template, written beside the model
 	model      model.TrainableDecoder
+	opaque     bool // some of its weights are in a format of their own
 	context    int
 
 	mark   time.Time // of the last event
@@ -64,7 +65,8 @@ type work struct {
 	tokens int
 }
 
-// Run trains by the recipe. The model of the best validation ends in Out/model. A run that was interrupted goes on with Resume.
+// Run trains by the recipe. The model of the best validation ends in Out/model, adapters in Out/adapter and also merged into Out/model unless the
+// weights below them are in a format of their own. A run that was interrupted goes on with Resume.
 func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, err error) {
 	if err := r.Validate(); err != nil {
 		return res, err
@@ -73,6 +75,9 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 	if err := w.open(b); err != nil {
 		return res, err
 	}
+	if c, ok := w.model.(io.Closer); ok {
+		defer c.Close()
+	}
 	rows, val, sum, err := w.rows()
 	if err != nil {
 		return res, err
@@ -80,6 +85,9 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 	res.Data = sum
 	w.log(Event{Event: train.Event{Kind: "data"}, Data: &sum})
 	t := &Task{Model: w.model, Train: rows, Val: val, Batch: r.batch(), Accumulate: r.Train.Accumulate, Steps: r.Data.StepsPerEpoch, Seed: r.Train.Seed}
+	if r.LoRA != nil { // the rest is as it was in model.from
+		t.Only = nn.Adapters(w.model)
+	}
 	opts := w.options(t)
 	if o.DryRun != nil {
 		e, err := train.DryRun(t, opts)
@@ -111,7 +119,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		}
 		res.HeldOut = &after
 	}
-	return res, w.save(filepath.Join(o.Out, "model"))
+	return res, w.save(o.Out)
 }
 
 // options are those of the training loop.
@@ -157,7 +165,7 @@ func (w *work) open(b Builder) (err error) {
 			return err
 		}
 	}
-	if err := w.openTokenizer(); err != nil {
+	if err := w.openTokenizer(b); err != nil {
 		return err
 	}
 	if err := w.openTemplate(); err != nil {
@@ -181,15 +189,10 @@ func (w *work) open(b Builder) (err error) {
 	if w.context = r.Data.Context; w.context == 0 {
 		w.context = min(spec.Context, 2048)
 	}
-	for _, p := range nn.Walk(w.model) {
-		if p.Tensor.IsParam() && slices.ContainsFunc(r.Model.Freeze, func(s string) bool { return strings.Contains(p.Name, s) }) {
-			p.Tensor.Trainable(false)
-		}
-	}
-	return nil
+	return w.adapt()
 }
 
-func (w *work) openTokenizer() (err error) {
+func (w *work) openTokenizer(b Builder) (err error) {
 	if o := w.r.Tokenizer.Train; o != nil {
 		if w.trained, err = tokenizer.TrainBPE(slices.Values(w.train), *o); err != nil {
 			return err
@@ -200,28 +203,23 @@ func (w *work) openTokenizer() (err error) {
 	if w.vocabulary, err = expand("tokenizer.path", w.r.Tokenizer.Path); err != nil {
 		return err
 	}
-	if w.vocabulary == "" {
-		w.vocabulary = w.from
-	}
-	if w.tokenizer, err = tokenizer.OpenFile(w.vocabulary); err != nil {
-		return fmt.Errorf("lm: tokenizer: %w", err)
-	}
-	return nil
+	w.vocabulary = cmp.Or(w.vocabulary, w.from)
+	w.tokenizer, w.template, err = b.Vocabulary(w.vocabulary)
+	return err
 }
 
 // openTemplate gives a built-in template the begin token where the tokenizer puts one before a text, as FastChat's prompts get it.
 func (w *work) openTemplate() (err error) {
-	if w.r.pretraining() {
+	name := w.r.Data.Template
+	switch {
+	case w.r.pretraining():
+		return nil
+	case name == "" && w.template == nil:
+		return fmt.Errorf("lm: recipe: %s has no chat template; name one of %v in data.template", w.vocabulary, chat.Builtins())
+	case name == "":
 		return nil
 	}
-	if w.r.Data.Template == "" {
-		w.template, err = chat.OpenDir(w.vocabulary)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w; name one in data.template", err)
-		}
-		return err
-	}
-	t, err := chat.Builtin(w.r.Data.Template)
+	t, err := chat.Builtin(name)
 	if err != nil {
 		return err
 	}
@@ -244,6 +242,34 @@ func (w *work) openModel(b Builder) error {
 		return fmt.Errorf("lm: recipe: the model of %s cannot be trained", w.from)
 	}
 	w.model = t
+	for _, matrix := range nn.Opaque(t) {
+		w.opaque = w.opaque || *matrix != nil
+	}
+	if w.opaque && w.r.LoRA == nil {
+		return fmt.Errorf("lm: recipe: the weights of %s are in a format of their own (GGUF): only adapters can be trained on them, with lora; give a folder of safetensors to train all", w.from)
+	}
+	return nil
+}
+
+// adapt gives the model what the recipe trains with: frozen parts, adapters, rounding.
+func (w *work) adapt() error {
+	for _, p := range nn.Walk(w.model) {
+		if p.Tensor.IsParam() && slices.ContainsFunc(w.r.Model.Freeze, func(s string) bool { return strings.Contains(p.Name, s) }) {
+			p.Tensor.Trainable(false)
+		}
+	}
+	if w.r.LoRA != nil {
+		o := *w.r.LoRA
+		o.Seed = w.r.Train.Seed
+		if _, err := nn.AddLoRA(w.model, o); err != nil {
+			return err
+		}
+	}
+	if w.r.QAT != nil {
+		if _, err := model.SetFakeQuant(w.model, *w.r.QAT); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -276,20 +302,4 @@ func (w *work) newModel(b Builder) error {
 	}
 	w.model, err = b.New(w.r.Model.Family, j, w.r.Train.Seed)
 	return err
-}
-
-// into puts the recipe's keys into config.json's; nil: there are none.
-func (m *MoERecipe) into(config map[string]any) {
-	if m == nil {
-		return
-	}
-	if m.Capacity != nil {
-		config["expert_capacity_factor"] = *m.Capacity
-	}
-	if m.Balance != nil {
-		config["router_aux_loss_coef"] = *m.Balance
-	}
-	if m.ByChance != nil {
-		config["second_expert_by_chance"] = *m.ByChance
-	}
 }
