@@ -419,7 +419,8 @@ func TestEngineLeaving(t *testing.T) {
 		t.Errorf("%d tokens for nobody", n)
 	}
 	bad := submit(bg, Options{Custom: []Filter{slowFilter(func([]int32) { panic("a user's mistake") })}})
-	if _, err := collect(bad); err == nil || !strings.Contains(err.Error(), "a user's mistake") {
+	var panicked *Panic
+	if _, err := collect(bad); !errors.As(err, &panicked) || err.Error() != "generate: panic: a user's mistake" || !strings.Contains(string(panicked.Stack), "engine_test.go") {
 		t.Errorf("a panic: %v", err)
 	}
 	over := submit(bg, Options{Vocabulary: letters(t, strings.Split(strings.Repeat("x ", 99), " ")...)})
