@@ -95,7 +95,7 @@ error.`,
 	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
 	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
-	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16 or f32")
+	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
 	return cmd
 }
@@ -115,10 +115,10 @@ type conversation struct {
 }
 
 func openChat(path string, o *chatFlags) (*conversation, error) {
-	kv := map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
+	kv := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}
 	dt, ok := kv[o.KVType]
 	if !ok {
-		return nil, usagef("--kv-type is %q, want f16 or f32", o.KVType)
+		return nil, usagef("--kv-type is %q, want f16, q8_0 or f32", o.KVType)
 	}
 	if o.Ctx < 0 {
 		return nil, usagef("--ctx is %d, want 1 or more", o.Ctx)
