@@ -50,6 +50,22 @@ func (c *Ctx) end() {
 	c.scope.end()
 }
 
+// Mark is a point in the life of a Ctx, for Reuse.
+type Mark int
+
+// Mark is now.
+func (c *Ctx) Mark() Mark { return Mark(len(c.scope.live)) }
+
+// Reuse gives the memory of all tensors made since m, but that of keep, to the ops that follow; using one of them is
+// an error as after Next. It returns keep. A Ctx with gradients needs them all and gives nothing back.
+func (c *Ctx) Reuse(m Mark, keep *Tensor) *Tensor {
+	keep.check("reuse")
+	if !c.Grad {
+		c.scope.since(int(m), keep.st)
+	}
+	return keep
+}
+
 // PeakBytes is the largest number of bytes that this Ctx's scope has held at once.
 func (c *Ctx) PeakBytes() int64 { return c.scope.peak }
 
