@@ -63,6 +63,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newEvalCmd(g),
 		newForecastCmd(g),
 		newInspectCmd(g),
+		newMergeCmd(g),
 		newQuantizeCmd(g),
 		newReproduceCmd(),
 		newTokenizeCmd(g),

@@ -52,6 +52,12 @@ func OpenLanguage(path string) (*Language, error) {
 	return l, nil
 }
 
+// AddLoRA gives the model the adapters of a folder in peft's layout; before it is used.
+func (l *Language) AddLoRA(dir string) error {
+	_, err := model.LoadLoRA(l.Decoder, dir)
+	return err
+}
+
 // Close gives mapped files back.
 func (l *Language) Close() error {
 	if l.close == nil {
