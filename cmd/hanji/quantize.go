@@ -74,6 +74,9 @@ func (o *quantizeFlags) run(cmd *cobra.Command, g *globals, in, out string) erro
 	if err != nil {
 		return err
 	}
+	if in, err = modelPath(in); err != nil {
+		return err
+	}
 	m, err := quantize.Open(in)
 	if err != nil {
 		return err
