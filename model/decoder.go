@@ -86,11 +86,18 @@ type Decoder interface {
 	Forward(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
 }
 
+// Embedder is a Decoder that also gives the states which its logits are made of.
+type Embedder interface {
+	Decoder
+	// Hidden is Forward without the head: [wanted, C], after the last norm.
+	Hidden(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
+}
+
 // TrainableDecoder is a Decoder that can be trained: nn.Walk finds its parameters.
 type TrainableDecoder interface {
 	Decoder
 	// Loss is the mean negative log-likelihood of the labels (i64 [B, T]) after the first of each row, the label of position
-	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count.
+	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count. In training a family may add terms of its own.
 	Loss(ctx *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor
 	// Save writes config.json and model.safetensors into dir, in the layout that Load and the reference read.
 	Save(dir string) error

@@ -42,6 +42,7 @@ func BindGGUF(model any, f *gguf.File, name func(string) string) error {
 				problems = append(problems, fmt.Errorf("tensor %q: %w", from, err))
 				continue
 			}
+			m.OnCopy(f.Drop)
 			*at = m
 			continue
 		}

@@ -16,8 +16,8 @@ import (
 const order = `
 internal/cpu
 internal/par
-internal/kernel  internal/kernel/*
 internal/atomicfile  internal/mmap
+internal/kernel  internal/kernel/*
 metric
 table
 safetensors  gguf  npy  torchpt
@@ -40,7 +40,7 @@ model/all
 generate
 hub  internal/hubtest
 train
-forecast  forecast/*  transcribe  quantize  curate  search  eval  moa
+forecast  forecast/*  lm  transcribe  quantize  curate  search  eval  moa
 serve  web
 recipes
 plot

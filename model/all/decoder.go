@@ -1,6 +1,7 @@
 package all
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -79,6 +80,25 @@ func beginsGGUF(path string) (bool, error) {
 		return false, nil // too short for any model
 	}
 	return string(magic[:]) == "GGUF", nil
+}
+
+// Decoders builds language models; it implements lm.Builder.
+type Decoders struct{}
+
+// Open is OpenDecoder.
+func (Decoders) Open(path string) (model.Decoder, error) { return OpenDecoder(path, nil) }
+
+// New is NewDecoder that takes no key which the family does not know.
+func (Decoders) New(family string, config []byte, seed uint64) (model.TrainableDecoder, error) {
+	known := map[string]any{"llama": new(llama.Config), "mixtral": new(mixtral.Config), "gemma": new(gemma.Config)}[family]
+	if known != nil {
+		d := json.NewDecoder(bytes.NewReader(config))
+		d.DisallowUnknownFields()
+		if err := d.Decode(known); err != nil {
+			return nil, fmt.Errorf("model: %s: config: %w", family, err)
+		}
+	}
+	return NewDecoder(family, config, seed)
 }
 
 // NewDecoder builds an untrained language model from config.json over the family's defaults, its parameters drawn by seed.
