@@ -158,6 +158,9 @@ func (o *quantizeFlags) run(cmd *cobra.Command, g *globals, in, out string) erro
 	if err != nil {
 		return err
 	}
+	if in, err = modelPath(in); err != nil {
+		return err
+	}
 	if o.packs() {
 		r.Report, err = o.pack(cmd, g, in, out, texts)
 	} else {

@@ -34,7 +34,11 @@ only with --special. A line break at the end of the text is part of it.`,
 			if err := o.check(); err != nil {
 				return err
 			}
-			t, err := tokenizer.OpenFile(o.Model)
+			path, err := modelPath(o.Model)
+			if err != nil {
+				return err
+			}
+			t, err := tokenizer.OpenFile(path)
 			if err != nil {
 				return err
 			}
