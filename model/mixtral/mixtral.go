@@ -10,6 +10,7 @@ package mixtral
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
@@ -41,6 +42,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
+	file io.Closer // a GGUF file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -49,16 +51,22 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("mixtral: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
-		moe := nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)
-		moe.Capacity, moe.ByChance = c.Capacity, c.ByChance
-		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), moe})
+		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), newMoE(&c)})
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
+	return m
+}
+
+func newMoE(c *Config) *nn.MoE {
+	m := &nn.MoE{Gate: c.Linear(c.HiddenSize, c.Experts, false), TopK: c.ExpertsPerToken, Capacity: c.Capacity, ByChance: c.ByChance}
+	for range c.Experts {
+		m.Experts = append(m.Experts, llama.NewMLP(&c.Config))
+	}
 	return m
 }
 
