@@ -87,6 +87,13 @@ type Decoder interface {
 	Forward(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
 }
 
+// Embedder is a Decoder that also gives the states which its logits are made of.
+type Embedder interface {
+	Decoder
+	// Hidden is Forward without the head: [wanted, C], after the last norm.
+	Hidden(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
+}
+
 // TrainableDecoder is a Decoder that can be trained: nn.Walk finds its parameters.
 type TrainableDecoder interface {
 	Decoder

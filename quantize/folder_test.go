@@ -83,6 +83,11 @@ func logits(t testing.TB, path string, ids []int32) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return logitsOf(t, m, ids)
+}
+
+func logitsOf(t testing.TB, m model.Decoder, ids []int32) []float32 {
+	t.Helper()
 	cache, err := m.NewCache(nn.CacheOptions{})
 	if err != nil {
 		t.Fatal(err)

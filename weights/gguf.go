@@ -32,7 +32,7 @@ func EnoughGGUF(f *gguf.File, numbers int64) error {
 // one by one, their number in place of the *. Layers that multiply by a weight take it in the file's format, and look at the file's
 // memory, which must stay mapped; all else is widened to float32.
 func BindGGUF(model any, f *gguf.File, name func(string) string) error {
-	b := ggufBinder{params: map[string]nn.Param{}, opaque: nn.Opaque(model)}
+	b := ggufBinder{file: f, params: map[string]nn.Param{}, opaque: nn.Opaque(model)}
 	for _, p := range nn.Walk(model) {
 		b.params[p.Name] = p
 	}
@@ -59,6 +59,7 @@ func BindGGUF(model any, f *gguf.File, name func(string) string) error {
 
 // ggufBinder holds what is not bound yet, and what went wrong.
 type ggufBinder struct {
+	file     *gguf.File
 	params   map[string]nn.Param
 	opaque   map[*tensor.Tensor]*tensor.Matrix
 	problems []error
@@ -99,6 +100,7 @@ func (b *ggufBinder) bind(t gguf.Tensor, to string) bool {
 			b.fail("tensor %q: %w", t.Name, err)
 			return false
 		}
+		m.OnCopy(b.file.Drop)
 		*at = m
 		return true
 	}

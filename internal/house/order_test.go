@@ -16,8 +16,8 @@ import (
 const order = `
 internal/cpu
 internal/par
-internal/kernel  internal/kernel/*
 internal/atomicfile  internal/mmap
+internal/kernel  internal/kernel/*
 metric
 table
 safetensors  gguf  npy  torchpt

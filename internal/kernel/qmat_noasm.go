@@ -11,7 +11,9 @@ func qmul(format QFormat, tokens int, dst []float32, ld int, w, x []byte, blocks
 	return false
 }
 
-func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32) bool { return false }
+func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32, affine bool) bool {
+	return false
+}
 func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float32, stride int) bool {
 	return false
 }

@@ -59,7 +59,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	local, global *nn.RoPE
-	file          io.Closer // a GGUF file that weights are read from
+	file          io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -113,25 +113,35 @@ func (m *Model) NewCache(o nn.CacheOptions) (*nn.Cache, error) {
 // Forward is one call of the decoder; see model.Decoder. Embeddings in place of tokens are taken as they are: the model scales
 // only its own.
 func (m *Model) Forward(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (logits *tensor.Tensor, err error) {
+	x, err := m.Hidden(ctx, b, cache)
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Recover(&err)
+	return m.logits(x), nil
+}
+
+// Hidden are the states that logits are made of; see model.Embedder.
+func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tensor.Tensor, err error) {
 	defer tensor.Recover(&err)
 	rows, err := b.Rows(cache)
 	if err != nil {
 		return nil, err
 	}
-	x := b.Inputs(ctx, rows, m.Embed)
+	x = b.Inputs(ctx, rows, m.Embed)
 	if b.Embeds == nil {
 		x = m.scaled(x)
 	}
 	x = m.blocks(x, rows)
 	rows.Done()
-	return m.logits(rows.Pick(x, b.Want)), nil
+	return m.Norm.Forward(rows.Pick(x, b.Want)), nil
 }
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V].
 func (m *Model) Logits(tokens *tensor.Tensor) *tensor.Tensor {
 	b, t := tokens.Dim(0), tokens.Dim(1)
 	x := m.scaled(m.Embed.Forward(tokens.Reshape(b * t)))
-	return m.logits(m.blocks(x, nn.Dense(b, t))).Reshape(b, t, m.Config.VocabSize)
+	return m.logits(m.Norm.Forward(m.blocks(x, nn.Dense(b, t)))).Reshape(b, t, m.Config.VocabSize)
 }
 
 // Loss is the mean next-token loss; see model.TrainableDecoder.
@@ -156,8 +166,8 @@ func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {
 	return x
 }
 
+// logits is the head, after the last norm.
 func (m *Model) logits(x *tensor.Tensor) *tensor.Tensor {
-	x = m.Norm.Forward(x)
 	if m.Head == nil {
 		return m.Embed.Logits(x)
 	}

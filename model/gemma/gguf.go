@@ -67,14 +67,6 @@ func ConfigFromGGUF(f *gguf.File) (Config, error) {
 	return c, c.Validate()
 }
 
-// Close gives the file's mapping back. A model that was not read from a GGUF file has none.
-func (m *Model) Close() error {
-	if m.file == nil {
-		return nil
-	}
-	return m.file.Close()
-}
-
 // norms are the names of a layer's that Llama has not, or has for others.
 var norms = map[string]string{"post_attention_norm.weight": "post_attention_layernorm.weight",
 	"ffn_norm.weight": "pre_feedforward_layernorm.weight", "post_ffw_norm.weight": "post_feedforward_layernorm.weight"}

@@ -350,6 +350,28 @@ func TestNothingWanted(t *testing.T) {
 	near(t, "afterwards", s.one(0, tokens[9:]...), whole(m, tokens)[9*50:])
 }
 
+// A prompt takes the memory of a layer, however many there are.
+func TestPromptMemory(t *testing.T) {
+	peak := func(layers int) int64 {
+		m := tiny(t, tensor.F32, func(c *Config) { c.Layers = layers })
+		cache, err := m.NewCache(nn.CacheOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := tensor.New(tensor.Options{})
+		defer ctx.Close()
+		before := ctx.PeakBytes() // of others: scopes are lent
+		if _, err := m.Forward(ctx, model.Batch{Tokens: words(1, 120), Want: make([]bool, 120)}, cache); err != nil {
+			t.Fatal(err)
+		}
+		return ctx.PeakBytes() - before
+	}
+	two := peak(2)
+	if many := peak(12); many > two {
+		t.Errorf("12 layers take %d bytes more than 2", many)
+	}
+}
+
 // Embeddings in place of tokens, from another Ctx.
 func TestEmbeds(t *testing.T) {
 	m := tiny(t, tensor.F64, nil)

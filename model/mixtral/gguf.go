@@ -50,14 +50,6 @@ func ConfigFromGGUF(f *gguf.File) (Config, error) {
 	return c, c.Validate()
 }
 
-// Close gives the file's mapping back. A model that was not read from a GGUF file has none.
-func (m *Model) Close() error {
-	if m.file == nil {
-		return nil
-	}
-	return m.file.Close()
-}
-
 // experts are the names of a layer's, stacked.
 var experts = map[string]string{"ffn_gate_exps.weight": "gate_proj", "ffn_up_exps.weight": "up_proj", "ffn_down_exps.weight": "down_proj"}
 

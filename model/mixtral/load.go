@@ -32,7 +32,8 @@ func published(name string) string {
 }
 
 // Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
-// overrides keys of the configuration.
+// overrides keys of the configuration. Weights of a GPTQ, AWQ or INT8 checkpoint stay in their integers, and the others in the
+// mapped file; close such a model.
 func Load(dir string, set map[string]string) (*Model, error) {
 	b, err := model.ReadConfig(dir, set)
 	if err != nil {
@@ -42,11 +43,20 @@ func Load(dir string, set map[string]string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := llama.Fill(dir, c.Parameters(), func() *Model { return New(c) }, weights.Options{Rename: rename})
+	m, keep, err := llama.Fill(dir, c.Parameters(), func(bool) *Model { return New(c) }, weights.Options{Rename: rename})
 	if err != nil {
 		return nil, fmt.Errorf("mixtral: %w", err)
 	}
+	m.file = keep
 	return m, nil
+}
+
+// Close gives a mapped file back, where weights stay in it.
+func (m *Model) Close() error {
+	if m.file == nil {
+		return nil
+	}
+	return m.file.Close()
 }
 
 // Save writes config.json and model.safetensors; transformers loads them.

@@ -42,7 +42,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
-	file io.Closer // a GGUF file that weights are read from
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -81,14 +81,24 @@ func (m *Model) NewCache(o nn.CacheOptions) (*nn.Cache, error) {
 
 // Forward is one call of the decoder; see model.Decoder.
 func (m *Model) Forward(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (logits *tensor.Tensor, err error) {
+	x, err := m.Hidden(ctx, b, cache)
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Recover(&err)
+	return m.logits(x), nil
+}
+
+// Hidden are the states that logits are made of; see model.Embedder.
+func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tensor.Tensor, err error) {
 	defer tensor.Recover(&err)
 	rows, err := b.Rows(cache)
 	if err != nil {
 		return nil, err
 	}
-	x := m.blocks(b.Inputs(ctx, rows, m.Embed), rows, nil)
+	x = m.blocks(b.Inputs(ctx, rows, m.Embed), rows, nil)
 	rows.Done()
-	return m.logits(rows.Pick(x, b.Want)), nil
+	return m.Norm.Forward(rows.Pick(x, b.Want)), nil
 }
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V]; and those of each layer's router,
@@ -97,7 +107,7 @@ func (m *Model) Logits(tokens *tensor.Tensor) (logits *tensor.Tensor, routers []
 	b, t := tokens.Dim(0), tokens.Dim(1)
 	x := m.Embed.Forward(tokens.Reshape(b * t))
 	x = m.blocks(x, nn.Dense(b, t), &routers)
-	return m.logits(x).Reshape(b, t, m.Config.VocabSize), routers
+	return m.logits(m.Norm.Forward(x)).Reshape(b, t, m.Config.VocabSize), routers
 }
 
 // Loss is the mean next-token loss and, router_aux_loss_coef times, the experts' load balance (nn.LoadBalance); see
@@ -130,8 +140,8 @@ func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows, routers *[]*tensor.Tenso
 	return x
 }
 
+// logits is the head, after the last norm.
 func (m *Model) logits(x *tensor.Tensor) *tensor.Tensor {
-	x = m.Norm.Forward(x)
 	if m.Head == nil {
 		return m.Embed.Logits(x)
 	}
