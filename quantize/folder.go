@@ -97,8 +97,8 @@ func (m *Model) addTensors(file *safetensors.File, d *folder) error {
 		t, _ := file.Tensor(name)
 		p, ok := want[name]
 		switch {
-		case !ok && (strings.HasSuffix(name, ".rotary_emb.inv_freq") || d.config.Tied && name == "lm_head.weight"):
-			continue // worked out from the configuration; the embedding again
+		case !ok && (strings.HasSuffix(name, ".rotary_emb.inv_freq") || d.config.Tied && name == "lm_head.weight" || strings.HasSuffix(name, ".block_sparse_moe.noise.weight")):
+			continue // worked out from the configuration; the embedding again; hanji's own, of training
 		case !ok:
 			return fmt.Errorf("tensor %.80q is no part of a %s of this config.json", name, d.config.ModelType)
 		case !slices.Equal(t.Shape, p.shape):
