@@ -19,12 +19,12 @@ type Model struct {
 	Metadata gguf.Metadata
 
 	path  string
-	heads map[string]int // of tensors whose rows are permuted as they are read
+	reads map[string]reader // of tensors that are put together as they are read
 	close func() error
 }
 
 // Open maps a GGUF model (a file, any part of a split one, or a folder that holds one), or a folder with the config.json and the
-// safetensors of a Llama or Mistral. Close it.
+// safetensors of a Llama, Mistral, Mixtral, Qwen2, Qwen3 or Gemma 3. Close it.
 func Open(path string) (*Model, error) {
 	if _, err := os.Stat(filepath.Join(path, "config.json")); err == nil {
 		q, err := llama.ReadQuantization(path)

@@ -41,9 +41,9 @@ func newChatCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat MODEL",
 		Short: "Talk to a language model",
-		Long: `MODEL is a GGUF file (Llama, Mistral, Qwen2, Qwen3; F32, F16, BF16 and every block type) or the folder of a checkpoint with
-config.json, safetensors and tokenizer; or a name that 'hanji models' lists, or OWNER/NAME[:TAG] of the Hugging Face hub,
-once pulled. Its own chat template is used; a model without one continues the text it is given.
+		Long: `MODEL is a GGUF file (Llama, Mistral, Mixtral, Qwen2, Qwen3, Gemma 3; F32, F16, BF16 and every block type) or the folder of a
+checkpoint with config.json, safetensors and tokenizer; or a name that 'hanji models' lists, or OWNER/NAME[:TAG] of the Hugging
+Face hub, once pulled. Its own chat template is used; a model without one continues the text it is given.
 
 Without --prompt, lines are read from the terminal and the conversation is remembered; Ctrl-C stops an answer, Ctrl-D or
 /exit ends, /reset forgets. Piped standard input is one prompt. The answer goes to standard output, all else to standard

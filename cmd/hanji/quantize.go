@@ -36,9 +36,9 @@ func newQuantizeCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quantize IN OUT",
 		Short: "Write a language model in fewer bits",
-		Long: `Reads IN, a GGUF file (F32, F16 or BF16; any part of a split model stands for all) or the folder of a Llama or Mistral
-checkpoint (config.json, safetensors, tokenizer), and writes OUT, one GGUF file with the bytes that llama.cpp writes: each
-tensor in the type that the mix named by --type gives it, norms and vectors in F32.
+		Long: `Reads IN, a GGUF file (F32, F16 or BF16; any part of a split model stands for all) or the folder of a Llama, Mistral,
+Mixtral, Qwen2, Qwen3 or Gemma 3 checkpoint (config.json, safetensors, tokenizer), and writes OUT, one GGUF file with the
+bytes that llama.cpp writes: each tensor in the type that the mix named by --type gives it, norms and vectors in F32.
 
 Mixes: q8_0, q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s, q3_k_l, q3_k_m, q3_k_s, q2_k, q5_1, q5_0, q4_1, q4_0, iq4_nl, iq4_xs, and
 f32, f16, bf16. With --calibrate TEXT the model reads the text first, and columns count by what they multiply in it;
