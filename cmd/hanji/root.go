@@ -68,7 +68,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newModelsCmd(),
 		newPullCmd(g),
 		newQuantizeCmd(g),
-		newReproduceCmd(),
+		newReproduceCmd(g),
 		newRmCmd(g),
 		newTokenizeCmd(g),
 		newTrainCmd(g),
