@@ -143,8 +143,8 @@ type pagedUnit[T kernel.Float] struct {
 }
 
 // run is the online softmax, block by block of keys: with a new largest score all that has been added up is scaled down.
-// Blocks begin at multiples of their length, and what a row does not see weighs 0, so a row's sums do not depend on
-// the rows beside it.
+// Blocks begin at positions that are multiples of their length (or with the first page that is left), and what a row does not see
+// weighs 0, so a row's sums depend neither on the rows beside it nor on which pages its window has dropped.
 func (u *pagedUnit[T]) run() {
 	rows := u.p.Rows[u.lo:u.hi]
 	n := len(rows) * u.group
@@ -159,8 +159,9 @@ func (u *pagedUnit[T]) run() {
 	}
 	clear(u.o[:n*u.d])
 	base, table, block := rows[0].Base, rows[0].Table, u.block()
-	for at := base + (first-base)/block*block; at <= last; at += block {
-		keys := min(block, last+1-at)
+	keys := 0
+	for at := max(base, first/block*block); at <= last; at += keys {
+		keys = min(at/block*block+block, last+1) - at
 		for j := 0; j < keys; j += u.size {
 			i := (at - base + j) / u.size
 			if i+1 < len(table) {

@@ -7,6 +7,8 @@ type Options struct {
 	Grad  bool   // record a tape, so that Backward works
 	Train bool   // dropout drops, batch norm uses and updates batch statistics
 	Seed  uint64 // of the random stream
+
+	Worker *Worker // of the group that shares the model; nil: the model is here as a whole
 }
 
 // Ctx is what an activation carries along: memory, tape, random stream, and whether the model is training. One Ctx
@@ -23,7 +25,11 @@ type Ctx struct {
 var scopes = sync.Pool{New: func() any { return &scope{gen: 1} }}
 
 // New begins a scope. Close it when its results have been read.
-func New(o Options) *Ctx { return &Ctx{Options: o, scope: scopes.Get().(*scope)} }
+func New(o Options) *Ctx {
+	c := &Ctx{Options: o, scope: scopes.Get().(*scope)}
+	c.scope.peak = 0 // of the Ctx before
+	return c
+}
 
 // Close ends the scope: every tensor made in it is dead. Its memory serves the next Ctx.
 func (c *Ctx) Close() {
@@ -76,9 +82,12 @@ func (c *Ctx) NoGrad(f func()) {
 }
 
 // Key gives the key of the next random draw of the module whose path hashes to path: a function of seed, step,
-// path and how many draws came before in this step, never of threads or time.
+// path, worker and how many draws came before in this step, never of threads or time.
 func (c *Ctx) Key(path uint64) uint64 {
 	c.calls++
+	if c.Worker != nil && c.Worker.Rank > 0 {
+		path = mix(path, uint64(c.Worker.Rank))
+	}
 	return mix(mix(mix(c.Seed^0x9e3779b97f4a7c15, c.step), path), c.calls)
 }
 

@@ -294,6 +294,11 @@ func bytesOf[T any](s []T) []byte {
 
 // Cast is a parameter or buffer in another float type, with the same name and standing.
 func (t *Tensor) Cast(dt DType) *Tensor {
+	if t.Reserved() {
+		k := Reserve(t.name, dt, t.shape[:t.rank]...)
+		k.needs = t.needs
+		return k
+	}
 	k := newOutside(t.name, dt, t.shape[:t.rank])
 	k.param, k.needs = t.param, t.needs
 	prim.copy(k, t)
