@@ -24,7 +24,10 @@ type DataSummary struct {
 
 // texts reads documents, those that are held out apart.
 func (r *Recipe) texts() (train, val []string, err error) {
-	if train, err = each(r.Data.Text, "data.text", func(path string) ([]string, error) { return documents(path, r.Data.Column, r.Data.Separator) }); err != nil {
+	read := func(path string) ([]string, error) {
+		return Documents(path, DocumentOptions{Column: r.Data.Column, Separator: r.Data.Separator})
+	}
+	if train, err = each(r.Data.Text, "data.text", read); err != nil {
 		return nil, nil, err
 	}
 	if len(train) == 0 {
@@ -33,7 +36,7 @@ func (r *Recipe) texts() (train, val []string, err error) {
 	if len(r.Data.Val) == 0 {
 		return heldOut(train, r.valFraction(), r.Train.Seed)
 	}
-	val, err = each(r.Data.Val, "data.val", func(path string) ([]string, error) { return documents(path, r.Data.Column, r.Data.Separator) })
+	val, err = each(r.Data.Val, "data.val", read)
 	return train, val, err
 }
 
