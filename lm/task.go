@@ -53,8 +53,11 @@ func (t *Task) Loss(ctx *tensor.Ctx, epoch, step int) *tensor.Tensor {
 		t.pass, t.order = pass, train.Order(t.Seed, pass, t.Train.Len())
 	}
 	at %= n
-	tokens, labels := t.Train.Batch(ctx, t.order[at*t.Batch:(at+1)*t.Batch])
-	t.tokens += tokens.Len()
+	index := t.order[at*t.Batch : (at+1)*t.Batch]
+	for _, i := range index {
+		t.tokens += len(t.Train.Row(i))
+	}
+	tokens, labels := t.Train.Batch(ctx, index)
 	return t.Model.Loss(ctx, tokens, labels)
 }
 
