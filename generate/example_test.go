@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/hanji-ml/hanji/generate"
+	"github.com/hanji-ml/hanji/model/all"
 )
 
 func ExampleChain() {
@@ -43,6 +44,42 @@ func ExampleStream() {
 	// 0 "one " ""
 	// 1 "two " ""
 	// 0 "one " "length"
+}
+
+func ExampleEngine() {
+	m, err := all.NewDecoder("llama", []byte(`{"vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+		"num_attention_heads": 2, "max_position_embeddings": 128}`), 1) // or all.OpenDecoder
+	if err != nil {
+		panic(err)
+	}
+	e, err := generate.NewEngine(m, generate.EngineOptions{Slots: 4})
+	if err != nil {
+		panic(err)
+	}
+	defer e.Close()
+	ctx := context.Background()
+	var outs []*generate.Output
+	for i := range int32(3) { // they run beside each other from here on
+		out, err := e.Submit(ctx, []int32{1, 2, i}, generate.Options{MaxTokens: 5})
+		if err != nil {
+			panic(err)
+		}
+		outs = append(outs, out)
+	}
+	for _, out := range outs {
+		n := 0
+		for _, err := range out.Tokens() {
+			if err != nil {
+				panic(err)
+			}
+			n++
+		}
+		fmt.Println(out.PromptTokens(), n)
+	}
+	// Output:
+	// 3 5
+	// 3 5
+	// 3 5
 }
 
 func ExampleSequence() {

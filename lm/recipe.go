@@ -20,10 +20,11 @@ type Recipe struct {
 	Model     ModelRecipe          `yaml:"model" json:"model"`
 	Tokenizer TokenizerRecipe      `yaml:"tokenizer" json:"tokenizer"`
 	Data      DataRecipe           `yaml:"data" json:"data"`
-	Batch     int                  `yaml:"batch" json:"batch"`         // rows a batch [8]
-	LoRA      *nn.LoRAOptions      `yaml:"lora" json:"lora,omitempty"` // not nil: only adapters are trained
-	QAT       *nn.FakeQuantOptions `yaml:"qat" json:"qat,omitempty"`   // not nil: weights are rounded in training
-	MoE       *MoERecipe           `yaml:"moe" json:"moe,omitempty"`   // not with model.from
+	Batch     int                  `yaml:"batch" json:"batch"`                               // rows a batch [8]
+	LoRA      *nn.LoRAOptions      `yaml:"lora" json:"lora,omitempty"`                       // not nil: only adapters are trained
+	QAT       *nn.FakeQuantOptions `yaml:"qat" json:"qat,omitempty"`                         // not nil: weights are rounded in training
+	MoE       *MoERecipe           `yaml:"moe" json:"moe,omitempty"`                         // not with model.from
+	Workers   int                  `yaml:"expert_parallel" json:"expert_parallel,omitempty"` // workers in this process that a mixture's experts and a batch's rows are spread over [1]
 	Train     train.Options        `yaml:"train" json:"train"`
 	Store     string               `yaml:"store" json:"store,omitempty"` // type of the saved weights: f32, f16 or bf16 [f32]
 }
@@ -159,6 +160,9 @@ func (r *Recipe) Validate() error {
 	}
 	if r.Batch < 0 || d.Context < 0 || d.Context == 1 || d.StepsPerEpoch < 0 {
 		bad("batch, data.context (2 at least) and data.steps_per_epoch are numbers above 0")
+	}
+	if n := max(r.Workers, 1); r.Workers < 0 || r.batch()%n != 0 {
+		bad("expert_parallel is %d, want a number that divides batch, %d", r.Workers, r.batch())
 	}
 	if _, ok := storage[r.Store]; !ok {
 		bad("store is %q, want f32, f16 or bf16", r.Store)

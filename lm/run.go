@@ -15,6 +15,7 @@ import (
 	"github.com/hanji-ml/hanji/chat"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/tokenizer"
 	"github.com/hanji-ml/hanji/train"
 )
@@ -43,11 +44,19 @@ type Result struct {
 	Before  *HeldOut     `json:"before,omitempty"` // of the model that the run began from; nil where nothing is held out
 	HeldOut *HeldOut     `json:"held_out,omitempty"`
 	Speed   float64      `json:"tokens_per_second"` // of training, in this process; 0: nothing was left to do
+	Traffic *Traffic     `json:"expert_parallel,omitempty"`
+}
+
+// Traffic is what a step of expert parallelism would send over a network, on average: bytes from one worker to another.
+type Traffic struct {
+	Workers int `json:"workers"`
+	tensor.Traffic
 }
 
 // work is a recipe being done.
 type work struct {
 	r          *Recipe
+	b          Builder
 	o          RunOptions
 	train, val []string // documents, for text
 	from       string   // model.from, expanded
@@ -71,8 +80,8 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 	if err := r.Validate(); err != nil {
 		return res, err
 	}
-	w := &work{r: &r, o: o}
-	if err := w.open(b); err != nil {
+	w := &work{r: &r, b: b, o: o}
+	if err := w.open(); err != nil {
 		return res, err
 	}
 	if c, ok := w.model.(io.Closer); ok {
@@ -89,8 +98,18 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		t.Only = nn.Adapters(w.model)
 	}
 	opts := w.options(t)
+	var task train.Task = t
+	if r.Workers > 1 {
+		s, err := newSpread(t, r.Workers, w.build)
+		if err != nil {
+			return res, err
+		}
+		defer s.close()
+		task = s
+		defer func() { res.Traffic = s.traffic() }()
+	}
 	if o.DryRun != nil {
-		e, err := train.DryRun(t, opts)
+		e, err := train.DryRun(task, opts)
 		if err == nil {
 			o.DryRun(e)
 		}
@@ -105,7 +124,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		w.log(Event{Event: train.Event{Kind: "before", Loss: before.Nats}, HeldOut: &before})
 	}
 	w.mark = time.Now()
-	res.Train, err = train.Run(ctx, t, opts)
+	res.Train, err = train.Run(ctx, task, opts)
 	if w.spent > 0 {
 		res.Speed = float64(w.tokens) / w.spent.Seconds()
 	}
@@ -155,7 +174,7 @@ func (w *work) log(e Event) {
 }
 
 // open finds or makes tokenizer, template and model.
-func (w *work) open(b Builder) (err error) {
+func (w *work) open() (err error) {
 	r := w.r
 	if w.from, err = expand("model.from", r.Model.From); err != nil {
 		return err
@@ -165,18 +184,13 @@ func (w *work) open(b Builder) (err error) {
 			return err
 		}
 	}
-	if err := w.openTokenizer(b); err != nil {
+	if err := w.openTokenizer(); err != nil {
 		return err
 	}
 	if err := w.openTemplate(); err != nil {
 		return err
 	}
-	if w.from != "" {
-		err = w.openModel(b)
-	} else {
-		err = w.newModel(b)
-	}
-	if err != nil {
+	if w.model, err = w.build(); err != nil {
 		return err
 	}
 	spec := w.model.Spec()
@@ -189,10 +203,23 @@ func (w *work) open(b Builder) (err error) {
 	if w.context = r.Data.Context; w.context == 0 {
 		w.context = min(spec.Context, 2048)
 	}
-	return w.adapt()
+	return nil
 }
 
-func (w *work) openTokenizer(b Builder) (err error) {
+// build makes the model, with what the recipe trains it with.
+func (w *work) build() (m model.TrainableDecoder, err error) {
+	if w.from != "" {
+		m, err = w.openModel()
+	} else {
+		m, err = w.newModel()
+	}
+	if err == nil {
+		err = w.adapt(m)
+	}
+	return m, err
+}
+
+func (w *work) openTokenizer() (err error) {
 	if o := w.r.Tokenizer.Train; o != nil {
 		if w.trained, err = tokenizer.TrainBPE(slices.Values(w.train), *o); err != nil {
 			return err
@@ -204,7 +231,7 @@ func (w *work) openTokenizer(b Builder) (err error) {
 		return err
 	}
 	w.vocabulary = cmp.Or(w.vocabulary, w.from)
-	w.tokenizer, w.template, err = b.Vocabulary(w.vocabulary)
+	w.tokenizer, w.template, err = w.b.Vocabulary(w.vocabulary)
 	return err
 }
 
@@ -232,28 +259,27 @@ func (w *work) openTemplate() (err error) {
 	return err
 }
 
-func (w *work) openModel(b Builder) error {
-	m, err := b.Open(w.from)
+func (w *work) openModel() (model.TrainableDecoder, error) {
+	m, err := w.b.Open(w.from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, ok := m.(model.TrainableDecoder)
 	if !ok {
-		return fmt.Errorf("lm: recipe: the model of %s cannot be trained", w.from)
+		return nil, fmt.Errorf("lm: recipe: the model of %s cannot be trained", w.from)
 	}
-	w.model = t
 	for _, matrix := range nn.Opaque(t) {
 		w.opaque = w.opaque || *matrix != nil
 	}
 	if w.opaque && w.r.LoRA == nil {
-		return fmt.Errorf("lm: recipe: the weights of %s are in a format of their own (GGUF): only adapters can be trained on them, with lora; give a folder of safetensors to train all", w.from)
+		return nil, fmt.Errorf("lm: recipe: the weights of %s are in a format of their own (GGUF): only adapters can be trained on them, with lora; give a folder of safetensors to train all", w.from)
 	}
-	return nil
+	return t, nil
 }
 
 // adapt gives the model what the recipe trains with: frozen parts, adapters, rounding.
-func (w *work) adapt() error {
-	for _, p := range nn.Walk(w.model) {
+func (w *work) adapt(m model.TrainableDecoder) error {
+	for _, p := range nn.Walk(m) {
 		if p.Tensor.IsParam() && slices.ContainsFunc(w.r.Model.Freeze, func(s string) bool { return strings.Contains(p.Name, s) }) {
 			p.Tensor.Trainable(false)
 		}
@@ -261,12 +287,12 @@ func (w *work) adapt() error {
 	if w.r.LoRA != nil {
 		o := *w.r.LoRA
 		o.Seed = w.r.Train.Seed
-		if _, err := nn.AddLoRA(w.model, o); err != nil {
+		if _, err := nn.AddLoRA(m, o); err != nil {
 			return err
 		}
 	}
 	if w.r.QAT != nil {
-		if _, err := model.SetFakeQuant(w.model, *w.r.QAT); err != nil {
+		if _, err := model.SetFakeQuant(m, *w.r.QAT); err != nil {
 			return err
 		}
 	}
@@ -274,7 +300,7 @@ func (w *work) adapt() error {
 }
 
 // newModel fills in what follows from tokenizer and data, unless model.config says otherwise.
-func (w *work) newModel(b Builder) error {
+func (w *work) newModel() (model.TrainableDecoder, error) {
 	config := maps.Clone(w.r.Model.Config)
 	if config == nil {
 		config = map[string]any{}
@@ -298,8 +324,7 @@ func (w *work) newModel(b Builder) error {
 	w.r.MoE.into(config)
 	j, err := json.Marshal(config)
 	if err != nil {
-		return fmt.Errorf("lm: recipe: model.config: %w", err)
+		return nil, fmt.Errorf("lm: recipe: model.config: %w", err)
 	}
-	w.model, err = b.New(w.r.Model.Family, j, w.r.Train.Seed)
-	return err
+	return w.b.New(w.r.Model.Family, j, w.r.Train.Seed)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -86,6 +87,13 @@ type Decoder interface {
 	Forward(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
 }
 
+// Embedder is a Decoder that also gives the states which its logits are made of.
+type Embedder interface {
+	Decoder
+	// Hidden is Forward without the head: [wanted, C], after the last norm.
+	Hidden(ctx *tensor.Ctx, b Batch, cache *nn.Cache) (*tensor.Tensor, error)
+}
+
 // TrainableDecoder is a Decoder that can be trained: nn.Walk finds its parameters.
 type TrainableDecoder interface {
 	Decoder
@@ -104,4 +112,7 @@ type DecoderFamily struct {
 	Name  string
 	Match func(c Checkpoint) bool
 	Load  func(c Checkpoint, set map[string]string) (Decoder, error)
+	// The same for GGUF files. The decoder is an io.Closer that closes the file; on an error it stays open.
+	MatchGGUF func(meta gguf.Metadata) bool
+	FromGGUF  func(f *gguf.File) (Decoder, error)
 }

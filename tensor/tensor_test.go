@@ -402,6 +402,40 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// Reuse gives back what was made since the mark, but what it returns and what is older; with gradients nothing.
+func TestReuse(t *testing.T) {
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	old := ctx.Full(2, tensor.F32, 1000)
+	m := ctx.Mark()
+	x := old
+	for range 20 {
+		dead := x.Add(old)
+		x = ctx.Reuse(m, dead.Mul(old).Sub(x))
+		var err error
+		func() {
+			defer tensor.Recover(&err)
+			dead.Exp()
+		}()
+		if err == nil || !strings.Contains(err.Error(), "scope ended") {
+			t.Fatalf("a tensor that was given back: %v", err)
+		}
+	}
+	// x ← (x + 2)·2 − x = x + 4, twenty times
+	if v := x.Read(); v[0] != 82 || v[999] != 82 || old.Read()[7] != 2 {
+		t.Errorf("%v, want 82", v[0])
+	}
+	if ctx.PeakBytes() > 6*4096 {
+		t.Errorf("20 rounds held %d bytes at once", ctx.PeakBytes())
+	}
+	train := tensor.New(training)
+	defer train.Close()
+	m = train.Mark()
+	x = train.Full(1, tensor.F32, 3)
+	train.Reuse(m, x.Exp())
+	x.Exp() // still there
+}
+
 // patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 8.
 func patchStep(t testing.TB) (m *patchtst.Model, step func(i int)) {
 	c := patchtst.DefaultConfig()

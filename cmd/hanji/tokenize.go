@@ -24,8 +24,8 @@ func newTokenizeCmd(g *globals) *cobra.Command {
 		Long: `Reads text from FILE or standard input (-) and writes the ids of its tokens, separated by spaces; with --decode
 reads ids (separated by spaces, commas or line breaks) and writes text.
 
---model is a model's folder, a tokenizer.json, a SentencePiece model, a tiktoken table or BERT's vocab.txt, recognised
-by its content. Text is taken as text: special tokens spelled in it, and those that the model wants around a text, count
+--model is a model's folder, a tokenizer.json, a GGUF file, a SentencePiece model, a tiktoken table or BERT's vocab.txt,
+recognised by its content. Text is taken as text: special tokens spelled in it, and those that the model wants around a text, count
 only with --special. A line break at the end of the text is part of it.
 
 With --train it makes a vocabulary instead: byte-level BPE over words cut as GPT-2 cuts them, with the merges of Hugging
@@ -43,7 +43,11 @@ Face's tokenizers, begin and end tokens <s> and </s>, written as tokenizer.json 
 			if len(o.Train) > 0 {
 				return trainVocabulary(cmd.OutOrStdout(), o, args)
 			}
-			t, err := tokenizer.OpenFile(o.Model)
+			path, err := modelPath(o.Model)
+			if err != nil {
+				return err
+			}
+			t, err := tokenizer.OpenFile(path)
 			if err != nil {
 				return err
 			}

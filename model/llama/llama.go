@@ -37,8 +37,8 @@ type Attention struct {
 func NewAttention(c *Config, layer int) *Attention {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	bias := c.AttentionBias || c.ModelType == "qwen2"
-	a := &Attention{Q: c.linear(c.HiddenSize, q, bias), K: c.linear(c.HiddenSize, kv, bias), V: c.linear(c.HiddenSize, kv, bias),
-		Out: c.linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
+	a := &Attention{Q: c.Linear(c.HiddenSize, q, bias), K: c.Linear(c.HiddenSize, kv, bias), V: c.Linear(c.HiddenSize, kv, bias),
+		Out: c.Linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
 	if c.ModelType == "qwen3" {
 		a.QNorm, a.KNorm = nn.NewRMSNorm(c.HeadDim, c.NormEps), nn.NewRMSNorm(c.HeadDim, c.NormEps)
 	}
@@ -65,7 +65,7 @@ func (a *Attention) heads(x *tensor.Tensor) *tensor.Tensor {
 
 // NewMLP makes the feed-forward layer.
 func NewMLP(c *Config) *nn.SwiGLU {
-	linear := func(in, out int) *nn.Linear { return c.linear(in, out, c.MLPBias) }
+	linear := func(in, out int) *nn.Linear { return c.Linear(in, out, c.MLPBias) }
 	return &nn.SwiGLU{Gate: linear(c.HiddenSize, c.IntermediateSize), Up: linear(c.HiddenSize, c.IntermediateSize), Down: linear(c.IntermediateSize, c.HiddenSize)}
 }
 
@@ -92,7 +92,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
-	file io.Closer // a GGUF file that weights are read from
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -101,12 +101,12 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("llama: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: c.embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
 		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewAttention(&c, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewMLP(&c)})
 	}
 	if !c.Tied {
-		m.Head = c.linear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m
@@ -117,14 +117,24 @@ func (m *Model) Spec() model.DecoderSpec { return m.Config.Spec("llama") }
 
 // Forward is one call of the decoder; see model.Decoder.
 func (m *Model) Forward(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (logits *tensor.Tensor, err error) {
+	x, err := m.Hidden(ctx, b, cache)
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Recover(&err)
+	return m.logits(x), nil
+}
+
+// Hidden are the states that logits are made of; see model.Embedder.
+func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tensor.Tensor, err error) {
 	defer tensor.Recover(&err)
 	rows, err := b.Rows(cache)
 	if err != nil {
 		return nil, err
 	}
-	x := m.blocks(b.Inputs(ctx, rows, m.Embed), rows)
+	x = m.blocks(b.Inputs(ctx, rows, m.Embed), rows)
 	rows.Done()
-	return m.logits(rows.Pick(x, b.Want)), nil
+	return m.Norm.Forward(rows.Pick(x, b.Want)), nil
 }
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V].
@@ -132,10 +142,10 @@ func (m *Model) Logits(tokens *tensor.Tensor) *tensor.Tensor {
 	return m.logits(m.hidden(tokens)).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize)
 }
 
-// hidden is what the blocks make of whole sequences, [B·T, C].
+// hidden is the states of whole sequences after the last norm, [B·T, C].
 func (m *Model) hidden(tokens *tensor.Tensor) *tensor.Tensor {
 	b, t := tokens.Dim(0), tokens.Dim(1)
-	return m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t))
+	return m.Norm.Forward(m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t)))
 }
 
 // Loss is the mean next-token loss; see model.TrainableDecoder.
@@ -146,13 +156,13 @@ func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tenso
 func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {
 	rot := rows.Rotation(x.Ctx(), m.rope, x.DType())
 	for _, b := range m.Blocks {
-		x = b.Forward(x, rot, rows)
+		x = rows.Next(b.Forward(x, rot, rows))
 	}
 	return x
 }
 
+// logits is the head, after the last norm.
 func (m *Model) logits(x *tensor.Tensor) *tensor.Tensor {
-	x = m.Norm.Forward(x)
 	if m.Head == nil {
 		return m.Embed.Logits(x)
 	}

@@ -10,6 +10,7 @@ package mixtral
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
@@ -41,6 +42,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -49,19 +51,25 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("mixtral: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
-		moe := nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)
-		moe.Capacity, moe.ByChance = c.Capacity, c.ByChance
-		if c.Noisy {
-			moe.Noise = nn.NewLinear(c.HiddenSize, c.Experts, false)
-		}
-		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), moe})
+		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), newMoE(&c)})
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
+	return m
+}
+
+func newMoE(c *Config) *nn.MoE {
+	m := &nn.MoE{Gate: c.Linear(c.HiddenSize, c.Experts, false), TopK: c.ExpertsPerToken, Capacity: c.Capacity, ByChance: c.ByChance}
+	for range c.Experts {
+		m.Experts = append(m.Experts, llama.NewMLP(&c.Config))
+	}
+	if c.Noisy {
+		m.Noise = nn.NewLinear(c.HiddenSize, c.Experts, false)
+	}
 	return m
 }
 
@@ -76,14 +84,24 @@ func (m *Model) NewCache(o nn.CacheOptions) (*nn.Cache, error) {
 
 // Forward is one call of the decoder; see model.Decoder.
 func (m *Model) Forward(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (logits *tensor.Tensor, err error) {
+	x, err := m.Hidden(ctx, b, cache)
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Recover(&err)
+	return m.logits(x), nil
+}
+
+// Hidden are the states that logits are made of; see model.Embedder.
+func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tensor.Tensor, err error) {
 	defer tensor.Recover(&err)
 	rows, err := b.Rows(cache)
 	if err != nil {
 		return nil, err
 	}
-	x := m.blocks(b.Inputs(ctx, rows, m.Embed), rows, nil)
+	x = m.blocks(b.Inputs(ctx, rows, m.Embed), rows, nil)
 	rows.Done()
-	return m.logits(rows.Pick(x, b.Want)), nil
+	return m.Norm.Forward(rows.Pick(x, b.Want)), nil
 }
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V]; and those of each layer's router,
@@ -93,11 +111,11 @@ func (m *Model) Logits(tokens *tensor.Tensor) (logits *tensor.Tensor, routers []
 	return m.logits(x).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize), routerLogits(routed)
 }
 
-// hidden is what the blocks make of whole sequences, [B·T, C].
+// hidden is the states of whole sequences after the last norm, [B·T, C].
 func (m *Model) hidden(tokens *tensor.Tensor) (x *tensor.Tensor, routed []nn.Routed) {
 	b, t := tokens.Dim(0), tokens.Dim(1)
 	x = m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t), &routed)
-	return x, routed
+	return m.Norm.Forward(x), routed
 }
 
 func routerLogits(routed []nn.Routed) (list []*tensor.Tensor) {
@@ -166,8 +184,8 @@ func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows, routed *[]nn.Routed) *te
 	return x
 }
 
+// logits is the head, after the last norm.
 func (m *Model) logits(x *tensor.Tensor) *tensor.Tensor {
-	x = m.Norm.Forward(x)
 	if m.Head == nil {
 		return m.Embed.Logits(x)
 	}
