@@ -76,6 +76,7 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 	sum.Unit = "documents"
 	if w.r.pretraining() {
 		a, b = encode(w.tokenizer, w.train), encode(w.tokenizer, w.val)
+		w.train, w.val = nil, nil
 	} else {
 		sum.Unit = "conversations"
 		train, val, err := w.r.talks()
@@ -83,6 +84,7 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 			return nil, nil, sum, err
 		}
 		s := w.speaker()
+		defer func() { w.ends = s.ends }()
 		if a, sum.Skipped = s.samples(train); len(a) == 0 {
 			return nil, nil, sum, fmt.Errorf("lm: recipe: no conversation can be learned from: %s", reasons(sum.Skipped))
 		}
