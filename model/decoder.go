@@ -97,7 +97,7 @@ type Embedder interface {
 type TrainableDecoder interface {
 	Decoder
 	// Loss is the mean negative log-likelihood of the labels (i64 [B, T]) after the first of each row, the label of position
-	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count.
+	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count. In training a family may add terms of its own.
 	Loss(ctx *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor
 	// Save writes config.json and model.safetensors into dir, in the layout that Load and the reference read.
 	Save(dir string) error

@@ -25,7 +25,11 @@ type Ctx struct {
 var scopes = sync.Pool{New: func() any { return &scope{gen: 1} }}
 
 // New begins a scope. Close it when its results have been read.
-func New(o Options) *Ctx { return &Ctx{Options: o, scope: scopes.Get().(*scope)} }
+func New(o Options) *Ctx {
+	c := &Ctx{Options: o, scope: scopes.Get().(*scope)}
+	c.scope.peak = 0 // of the Ctx before
+	return c
+}
 
 // Close ends the scope: every tensor made in it is dead. Its memory serves the next Ctx.
 func (c *Ctx) Close() {

@@ -40,7 +40,7 @@ model/all
 generate
 hub
 train
-forecast  forecast/*  transcribe  quantize  curate  search  eval  moa
+forecast  forecast/*  lm  transcribe  quantize  curate  search  eval  moa
 serve  web
 recipes
 plot

@@ -1,17 +1,23 @@
 package all
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/hanji-ml/hanji/chat"
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/gemma"
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/model/mixtral"
+	"github.com/hanji-ml/hanji/tokenizer"
 )
 
 // decoders are asked in this order.
@@ -79,6 +85,49 @@ func beginsGGUF(path string) (bool, error) {
 		return false, nil // too short for any model
 	}
 	return string(magic[:]) == "GGUF", nil
+}
+
+// Decoders builds language models; it implements lm.Builder.
+type Decoders struct{}
+
+// Open is OpenDecoder.
+func (Decoders) Open(path string) (model.Decoder, error) { return OpenDecoder(path, nil) }
+
+// Vocabulary is the tokenizer of a folder or GGUF file and its chat template, nil where it has none.
+func (Decoders) Vocabulary(path string) (*tokenizer.Tokenizer, *chat.Template, error) {
+	if isGGUF, err := beginsGGUF(path); err != nil || isGGUF {
+		if err != nil {
+			return nil, nil, fmt.Errorf("model: %w", err)
+		}
+		f, err := gguf.OpenModel(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		return vocabularyOfGGUF(f)
+	}
+	t, err := tokenizer.OpenFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := chat.OpenDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return t, c, err
+}
+
+// New is NewDecoder that takes no key which the family does not know.
+func (Decoders) New(family string, config []byte, seed uint64) (model.TrainableDecoder, error) {
+	known := map[string]any{"llama": new(llama.Config), "mixtral": new(mixtral.Config), "gemma": new(gemma.Config)}[family]
+	if known != nil {
+		d := json.NewDecoder(bytes.NewReader(config))
+		d.DisallowUnknownFields()
+		if err := d.Decode(known); err != nil {
+			return nil, fmt.Errorf("model: %s: config: %w", family, err)
+		}
+	}
+	return NewDecoder(family, config, seed)
 }
 
 // NewDecoder builds an untrained language model from config.json over the family's defaults, its parameters drawn by seed.

@@ -66,18 +66,10 @@ func (l *Language) Close() error {
 	return l.close()
 }
 
-func fromGGUF(f *gguf.File) (*Language, error) {
-	t, err := tokenizer.FromGGUF(f.Metadata())
-	if err != nil {
+func fromGGUF(f *gguf.File) (l *Language, err error) {
+	l = new(Language)
+	if l.Tokenizer, l.Template, err = vocabularyOfGGUF(f); err != nil {
 		return nil, err
-	}
-	l := &Language{Tokenizer: t}
-	source, err := f.Metadata().Text("tokenizer.chat_template")
-	if err == nil {
-		l.Template, err = chat.Parse(source)
-	}
-	if err != nil && !errors.Is(err, gguf.ErrNoKey) {
-		return nil, fmt.Errorf("chat template: %w", err)
 	}
 	m, err := llama.FromGGUF(f)
 	if err != nil {
@@ -85,6 +77,23 @@ func fromGGUF(f *gguf.File) (*Language, error) {
 	}
 	l.Decoder, l.close = m, m.Close
 	return l, l.finish()
+}
+
+// vocabularyOfGGUF is a file's tokenizer and its chat template, nil where it has none.
+func vocabularyOfGGUF(f *gguf.File) (*tokenizer.Tokenizer, *chat.Template, error) {
+	t, err := tokenizer.FromGGUF(f.Metadata())
+	if err != nil {
+		return nil, nil, err
+	}
+	var c *chat.Template
+	source, err := f.Metadata().Text("tokenizer.chat_template")
+	if err == nil {
+		c, err = chat.Parse(source)
+	}
+	if err != nil && !errors.Is(err, gguf.ErrNoKey) {
+		return nil, nil, fmt.Errorf("chat template: %w", err)
+	}
+	return t, c, nil
 }
 
 func openFolder(path string) (*Language, error) {

@@ -139,14 +139,18 @@ func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tens
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V].
 func (m *Model) Logits(tokens *tensor.Tensor) *tensor.Tensor {
+	return m.logits(m.hidden(tokens)).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize)
+}
+
+// hidden is the states of whole sequences after the last norm, [B·T, C].
+func (m *Model) hidden(tokens *tensor.Tensor) *tensor.Tensor {
 	b, t := tokens.Dim(0), tokens.Dim(1)
-	x := m.Embed.Forward(tokens.Reshape(b * t))
-	return m.logits(m.Norm.Forward(m.blocks(x, nn.Dense(b, t)))).Reshape(b, t, m.Config.VocabSize)
+	return m.Norm.Forward(m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t)))
 }
 
 // Loss is the mean next-token loss; see model.TrainableDecoder.
 func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor {
-	return nn.CausalCrossEntropy(m.Logits(tokens), labels, tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: model.IgnoreLabel})
+	return nn.CausalLoss(m.hidden(tokens), labels, model.IgnoreLabel, m.logits)
 }
 
 func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {
