@@ -11,6 +11,45 @@ import (
 var ggufLayers = map[string]string{"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
 	"gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down"}
 
+// GGUFArchitecture is what GGUF files call the model; a Mistral is a Llama there.
+func (m *Model) GGUFArchitecture() string {
+	if t := m.Config.ModelType; ggufArchitectures[t] != "" {
+		return t
+	}
+	return "llama"
+}
+
+// GGUFRows tells which row of a checkpoint each row of q and k is in a GGUF file: those of architecture llama have the two rows of a
+// rotary pair side by side, transformers a half of the head apart. nil: the same.
+func (m *Model) GGUFRows(layer string) []int {
+	heads := 0
+	switch {
+	case m.GGUFArchitecture() != "llama":
+	case strings.HasSuffix(layer, ".q_proj"):
+		heads = m.Config.Heads
+	case strings.HasSuffix(layer, ".k_proj"):
+		heads = m.Config.KVHeads
+	}
+	if heads == 0 {
+		return nil
+	}
+	d := m.Config.HeadDim
+	rows := make([]int, heads*d)
+	for i := range rows {
+		head, k := i/d, i%d
+		rows[i] = head*d + k%2*(d/2) + k/2
+	}
+	return rows
+}
+
+// RowOrder implements model.RowOrderer: a model that was read from a GGUF file keeps its rows.
+func (m *Model) RowOrder(layer string) []int {
+	if !m.Config.adjacent {
+		return nil
+	}
+	return m.GGUFRows(layer)
+}
+
 // GGUFName is a layer's name in GGUF files, without .weight; "" where it has none.
 func (m *Model) GGUFName(layer string) string {
 	switch layer {
