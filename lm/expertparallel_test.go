@@ -16,7 +16,7 @@ import (
 // is what the layers' sizes say.
 func TestExpertParallel(t *testing.T) {
 	dir := t.TempDir()
-	r := pretraining(story(dir))
+	r := pretraining(story(dir, 700))
 	r.Model.Family, r.Model.Config = "mixtral", maps.Clone(sizes)
 	r.Model.Config["num_local_experts"] = 4
 	off := 0.0

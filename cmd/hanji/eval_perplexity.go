@@ -77,6 +77,9 @@ func (o *perplexityFlags) run(cmd *cobra.Command, g *globals) (r eval.Perplexity
 	if err != nil {
 		return r, err
 	}
+	if o.Model, err = modelPath(o.Model); err != nil {
+		return r, err
+	}
 	l, err := all.OpenLanguage(o.Model)
 	if err != nil {
 		return r, err
@@ -89,6 +92,9 @@ func (o *perplexityFlags) run(cmd *cobra.Command, g *globals) (r eval.Perplexity
 	}
 	eo := eval.PerplexityOptions{Protocol: o.Protocol, Ctx: o.Ctx, Stride: o.Stride}
 	if o.Against != "" {
+		if o.Against, err = modelPath(o.Against); err != nil {
+			return r, err
+		}
 		ref, err := all.OpenLanguage(o.Against)
 		if err != nil {
 			return r, err

@@ -67,11 +67,37 @@ func openGGUF(path string, set map[string]string) (model.Decoder, error) {
 	if len(set) > 0 {
 		return nil, fmt.Errorf("model: %s: keys of a GGUF file cannot be overridden", path)
 	}
-	m, err := llama.LoadGGUF(path)
+	f, err := gguf.OpenModel(path)
 	if err != nil {
-		return nil, err // an interface that holds a nil *Model would not be nil
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	m, err := FromGGUF(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
 	return m, nil
+}
+
+// FromGGUF makes the language model of an open file; it is an io.Closer, which closes the file. On an error the file stays open.
+func FromGGUF(f *gguf.File) (model.Decoder, error) {
+	arch, err := f.Metadata().Text("general.architecture")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, family := range decoders {
+		if !family.MatchGGUF(f.Metadata()) {
+			names = append(names, family.Name)
+			continue
+		}
+		m, err := family.FromGGUF(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", family.Name, err) // an interface that holds a nil *Model would not be nil
+		}
+		return m, nil
+	}
+	return nil, fmt.Errorf("no language model is of architecture %q; there are the families %s", arch, strings.Join(names, ", "))
 }
 
 func beginsGGUF(path string) (bool, error) {

@@ -12,7 +12,6 @@ import (
 	"github.com/hanji-ml/hanji/chat"
 	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model"
-	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
 
@@ -44,7 +43,7 @@ func OpenLanguage(path string) (*Language, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	l, err := fromGGUF(f)
+	l, err := languageOf(f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("model: %s: %w", path, err)
@@ -66,16 +65,15 @@ func (l *Language) Close() error {
 	return l.close()
 }
 
-func fromGGUF(f *gguf.File) (l *Language, err error) {
+func languageOf(f *gguf.File) (l *Language, err error) {
 	l = new(Language)
 	if l.Tokenizer, l.Template, err = vocabularyOfGGUF(f); err != nil {
 		return nil, err
 	}
-	m, err := llama.FromGGUF(f)
-	if err != nil {
+	if l.Decoder, err = FromGGUF(f); err != nil {
 		return nil, err
 	}
-	l.Decoder, l.close = m, m.Close
+	l.close = f.Close
 	return l, l.finish()
 }
 
