@@ -101,7 +101,7 @@ error.`,
 	f.Uint64Var(&o.Seed, "seed", 0, "of the draws: the same seed gives the same answer")
 	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
 	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
-	f.StringVar(&o.LoRA, "lora", "", "folder of an adapter in peft's layout that is added to the model")
+	f.StringVar(&o.LoRA, "lora", "", "adapter that is added to the model: a folder in peft's layout, or a GGUF file")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
 	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
