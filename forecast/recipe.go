@@ -20,6 +20,7 @@ import (
 // Recipe is a training run written down: `hanji train recipe.yaml`. With Stages each stage takes the recipe's own
 // values, overridden by its own, and starts from the parameters of the stage before (those of equal name and shape).
 type Recipe struct {
+	Task   string        `yaml:"task" json:"task,omitempty"` // forecast; other tasks have recipes of their own
 	Model  ModelRecipe   `yaml:"model" json:"model"`
 	Data   DataRecipe    `yaml:"data" json:"data"`
 	Batch  int           `yaml:"batch" json:"batch"` // windows a step [32]

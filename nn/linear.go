@@ -11,7 +11,8 @@ type Linear struct {
 	Weight *tensor.Tensor // [out, in]
 	Bias   *tensor.Tensor // [out]; nil: none
 
-	LoRA *LoRA `w:""` // what AddLoRA adds; nil: nothing
+	LoRA  *LoRA      `w:""`  // what AddLoRA adds; nil: nothing
+	Quant *FakeQuant `w:"-"` // what SetFakeQuant rounds; nil: nothing
 
 	Matrix tensor.Matrix `w:"-"` // in place of Weight, which then only has the shape: weights in a format of their own
 }
@@ -35,7 +36,7 @@ func ReserveLinear(in, out int, bias bool) *Linear {
 }
 
 // plain tells that the layer is Weight and Bias and nothing else, which fused ops take.
-func (l *Linear) plain() bool { return l.Matrix == nil && l.LoRA == nil }
+func (l *Linear) plain() bool { return l.Matrix == nil && l.LoRA == nil && l.Quant == nil }
 
 // Forward maps [..., in] to [..., out].
 func (l *Linear) Forward(x *tensor.Tensor) *tensor.Tensor { return l.ForwardOver(-1, x) }
@@ -51,8 +52,9 @@ func (l *Linear) ForwardOver(axis int, x *tensor.Tensor) *tensor.Tensor {
 
 // base is Forward without what LoRA adds.
 func (l *Linear) base(axis int, x *tensor.Tensor) *tensor.Tensor {
+	x, w := l.Quant.input(axis, x), l.Quant.weight(x.Ctx(), l.Weight)
 	if l.Matrix == nil {
-		return x.LinearOver(axis, l.Weight, l.Bias)
+		return x.LinearOver(axis, w, l.Bias)
 	}
 	if last := x.Rank() - 1; axis >= 0 && axis < last {
 		return x.Transpose(axis, last).MulMatrix(l.Matrix, l.Bias).Transpose(axis, last)

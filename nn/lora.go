@@ -91,17 +91,14 @@ func AddLoRA(model any, o LoRAOptions) (n int, err error) {
 		if l.LoRA != nil {
 			return n, fmt.Errorf("nn: layer %q has an adapter already; merge it first", l.name)
 		}
-		l.AddLoRA(l.name, o.Rank, o.Scale(), o.Dropout)
+		l.LoRA = NewLoRA(l.name, l.Linear, o.Rank, o.Scale(), o.Dropout)
 		l.LoRA.init(Hash(fmt.Sprintf("%d/%s", o.Seed, l.name)))
 		n++
 	}
 	if n == 0 {
 		return 0, fmt.Errorf("nn: target_modules %v name no layer of the model; it has, among others, %q", o.Targets, names[:min(len(names), 7)])
 	}
-	Freeze(model)
-	for _, p := range Adapters(model) {
-		p.Tensor.Trainable(true)
-	}
+	TrainAdapters(model)
 	return n, nil
 }
 
@@ -112,13 +109,13 @@ func (o *LoRAOptions) targets(name string) bool {
 	})
 }
 
-// AddLoRA gives the layer, whose path in the model is name, an adapter of zeros of that rank.
-func (l *Linear) AddLoRA(name string, rank int, scale, dropout float64) {
-	out, in := l.Weight.Dim(0), l.Weight.Dim(1)
+// NewLoRA makes the adapter of a layer, whose path in the model is name: A and B zero.
+func NewLoRA(name string, l *Linear, rank int, scale, dropout float64) *LoRA {
 	dt := l.Weight.DType()
-	l.LoRA = &LoRA{A: tensor.NewParam(name+".lora_A.weight", dt, rank, in), B: tensor.NewParam(name+".lora_B.weight", dt, out, rank),
+	a := &LoRA{A: tensor.NewParam(name+".lora_A.weight", dt, rank, l.Weight.Dim(1)), B: tensor.NewParam(name+".lora_B.weight", dt, l.Weight.Dim(0), rank),
 		Scale: scale, Dropout: NewDropout(dropout)}
-	l.LoRA.Dropout.place(Hash(name + ".lora_dropout"))
+	a.Dropout.place(Hash(name + ".lora_dropout"))
+	return a
 }
 
 func (a *LoRA) init(key uint64) {
@@ -177,12 +174,15 @@ func Adapters(model any) []Param {
 	return list
 }
 
-// Freeze takes every parameter out of training.
-func Freeze(model any) {
+// TrainAdapters freezes all of a model but its adapters.
+func TrainAdapters(model any) {
 	for _, p := range Walk(model) {
 		if p.Tensor.IsParam() {
 			p.Tensor.Trainable(false)
 		}
+	}
+	for _, p := range Adapters(model) {
+		p.Tensor.Trainable(true)
 	}
 }
 

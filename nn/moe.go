@@ -17,8 +17,9 @@ type MoE struct {
 	Experts []*SwiGLU `w:"experts"` //
 	TopK    int       `w:"-"`
 
-	Capacity float64 `w:"-"` // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
-	ByChance bool    `w:"-"` // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Capacity float64 `w:"-"`     // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
+	ByChance bool    `w:"-"`     // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Noise    *Linear `w:"noise"` // C → E; not nil: in training noise of that size moves the router's logits (NoisyTopK)
 
 	path uint64
 }
@@ -34,13 +35,23 @@ func NewMoE(c, f, e, topK int) *MoE {
 
 func (m *MoE) place(path uint64) { m.path = path }
 
-// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
-// grouped by expert, so that each expert's weights are read once.
-func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
-	e := len(m.Experts)
-	logits = m.Gate.Forward(x)
-	if e < m.Gate.Weight.Dim(0) {
-		return m.forwardSpread(x, logits), logits
+// Routed is what a router said of the rows of one call, from which the losses are made that even experts out.
+type Routed struct {
+	Logits           *tensor.Tensor // [N, E], without noise: LoadBalance, ZLoss
+	Importance, Load *tensor.Tensor // [E], the sums over rows of NoisyTopK's gates and load: CV2; nil where no noise was added
+}
+
+// Forward maps [N, C] to [N, C]. Rows are grouped by expert, so that each expert's weights are read once.
+func (m *MoE) Forward(x *tensor.Tensor) (y *tensor.Tensor, routed Routed) {
+	logits := m.Gate.Forward(x)
+	routed.Logits = logits
+	n, e := logits.Dim(0), logits.Dim(1)
+	if m.Noise != nil && x.Training() {
+		g := NoisyTopK(logits, m.Noise.Forward(x).Softplus(), x.Ctx().Normal(m.path, logits.DType(), n, e), m.TopK)
+		logits, routed.Importance, routed.Load = g.Noisy, g.Gates.Sum(0).Reshape(e), g.Load.Sum(0).Reshape(e)
+	}
+	if len(m.Experts) < e {
+		return m.forwardSpread(x, logits), routed
 	}
 	r := routings.Get().(*routing)
 	defer r.done()
@@ -50,7 +61,7 @@ func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
 			r.outs = append(r.outs, expert.Forward(sent.Slice(0, lo, hi)))
 		}
 	}
-	return r.join(gates, tensor.Concat(0, r.outs...)), logits
+	return r.join(gates, tensor.Concat(0, r.outs...)), routed
 }
 
 // send chooses the experts of x's rows: gates [N, K], and the rows that are sent, by expert.

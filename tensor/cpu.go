@@ -25,6 +25,7 @@ func cpuPrimitives() primitives {
 		swiGLU: cpuSwiGLU, mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
 		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
 		mulMatrix: cpuMulMatrix, mulMatrixT: cpuMulMatrixT, matrixRows: cpuMatrixRows,
+		fakeQuant: cpuFakeQuant, fakeQuantGrad: cpuFakeQuantGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,
 	}
 }

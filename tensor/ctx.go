@@ -25,7 +25,11 @@ type Ctx struct {
 var scopes = sync.Pool{New: func() any { return &scope{gen: 1} }}
 
 // New begins a scope. Close it when its results have been read.
-func New(o Options) *Ctx { return &Ctx{Options: o, scope: scopes.Get().(*scope)} }
+func New(o Options) *Ctx {
+	c := &Ctx{Options: o, scope: scopes.Get().(*scope)}
+	c.scope.peak = 0 // of the Ctx before
+	return c
+}
 
 // Close ends the scope: every tensor made in it is dead. Its memory serves the next Ctx.
 func (c *Ctx) Close() {
@@ -48,6 +52,22 @@ func (c *Ctx) end() {
 	clear(c.tape)
 	c.tape = c.tape[:0]
 	c.scope.end()
+}
+
+// Mark is a point in the life of a Ctx, for Reuse.
+type Mark int
+
+// Mark is now.
+func (c *Ctx) Mark() Mark { return Mark(len(c.scope.live)) }
+
+// Reuse gives the memory of all tensors made since m, but that of keep, to the ops that follow; using one of them is
+// an error as after Next. It returns keep. A Ctx with gradients needs them all and gives nothing back.
+func (c *Ctx) Reuse(m Mark, keep *Tensor) *Tensor {
+	keep.check("reuse")
+	if !c.Grad {
+		c.scope.since(int(m), keep.st)
+	}
+	return keep
 }
 
 // PeakBytes is the largest number of bytes that this Ctx's scope has held at once.

@@ -58,6 +58,9 @@ type primitives struct {
 	mulMatrixT func(dx, dy *Tensor, m Matrix, add bool)   // dx [rows, in] = dy [rows, out]·m, or added to it
 	matrixRows func(y, ids *Tensor, m Matrix) (bad int64, ok bool)
 
+	fakeQuant     func(dst, x *Tensor, r Rounding) // all contiguous
+	fakeQuantGrad func(dx, dy, x *Tensor, r Rounding)
+
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous
 	absPowers  func(x *Tensor, p float64) float64

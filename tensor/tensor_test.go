@@ -198,9 +198,38 @@ func TestNoHostAccess(t *testing.T) {
 	if got := ctx.Ints([]int64{2, 0}, 2).MatrixRows(scaled(3)).Read(); !slices.Equal(got, []float32{3, 0, 3, 0}) {
 		t.Errorf("rows of a matrix %v", got)
 	}
+	c := tensor.New(tensor.Options{Grad: true})
+	defer c.Close()
+	w := c.F32s([]float32{1.4, -0.6, 2.5, 9, 0, -9}, 2, 3).Watch()
+	y := w.Transpose(0, 1).FakeQuant(whole{})
+	y.Mul(y).Sum().Backward()
+	if got, want := y.Read(), []float32{1, 4, -1, 0, 2, -4}; !slices.Equal(got, want) {
+		t.Errorf("rounded %v, want %v", got, want)
+	}
+	if got, want := w.Grad().Read(), []float32{2, -2, 4, 0, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("gradient through the rounding %v, want %v", got, want)
+	}
 	for name, n := range calls {
 		if n == 0 {
 			t.Errorf("no op of opCases, and nothing here, uses the primitive %s: give it a case", name)
+		}
+	}
+}
+
+// whole rounds to whole numbers from −4 to 4.
+type whole struct{}
+
+func (whole) Forward(dst, x []float32, _ int) {
+	for i, v := range x {
+		dst[i] = max(-4, min(float32(math.RoundToEven(float64(v))), 4))
+	}
+}
+
+func (whole) Backward(dx, dy, x []float32, _ int) {
+	for i, v := range x {
+		dx[i] = 0
+		if v >= -4 && v <= 4 {
+			dx[i] = dy[i]
 		}
 	}
 }
@@ -371,6 +400,40 @@ func TestStale(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "set") {
 		t.Errorf("Recover gives %v", err)
 	}
+}
+
+// Reuse gives back what was made since the mark, but what it returns and what is older; with gradients nothing.
+func TestReuse(t *testing.T) {
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	old := ctx.Full(2, tensor.F32, 1000)
+	m := ctx.Mark()
+	x := old
+	for range 20 {
+		dead := x.Add(old)
+		x = ctx.Reuse(m, dead.Mul(old).Sub(x))
+		var err error
+		func() {
+			defer tensor.Recover(&err)
+			dead.Exp()
+		}()
+		if err == nil || !strings.Contains(err.Error(), "scope ended") {
+			t.Fatalf("a tensor that was given back: %v", err)
+		}
+	}
+	// x ← (x + 2)·2 − x = x + 4, twenty times
+	if v := x.Read(); v[0] != 82 || v[999] != 82 || old.Read()[7] != 2 {
+		t.Errorf("%v, want 82", v[0])
+	}
+	if ctx.PeakBytes() > 6*4096 {
+		t.Errorf("20 rounds held %d bytes at once", ctx.PeakBytes())
+	}
+	train := tensor.New(training)
+	defer train.Close()
+	m = train.Mark()
+	x = train.Full(1, tensor.F32, 3)
+	train.Reuse(m, x.Exp())
+	x.Exp() // still there
 }
 
 // patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 8.
