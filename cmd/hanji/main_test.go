@@ -35,6 +35,9 @@ func TestScript(t *testing.T) {
 			"writellm":        writeLLM,
 			"writecheckpoint": writeCheckpoint,
 			"hubserver":       hubServer,
+			"firstline":       firstLine,
+			"damage":          damage,
+			"cmpanswers":      cmpAnswers,
 		},
 	})
 }
