@@ -36,7 +36,7 @@ func (e Entry) Resident(tokens int) int64 {
 	return e.weights() + e.KVBytes*int64(min(tokens, e.Context))
 }
 
-// Read is about how many bytes a token reads: the speed of decoding is at most the memory's bandwidth over it.
+// Read is about how many bytes of weights a token reads: what the memory's bandwidth is divided by for the speed of decoding.
 func (e Entry) Read() int64 { return int64(e.Share * float64(e.weights())) }
 
 func (e Entry) weights() int64 {
