@@ -145,7 +145,7 @@ func (e *Engine) check(tokens []int32, more int) error {
 		return errNoPrompt
 	}
 	if n := len(tokens); n+more > e.o.Context {
-		return fmt.Errorf("generate: %d tokens and %d to come: %w, %d", n, more, ErrTooLong, e.o.Context)
+		return fmt.Errorf("generate: a prompt of %d tokens and up to %d more: %w (%d)", n, more, ErrTooLong, e.o.Context)
 	}
 	v := e.m.Spec().Vocab
 	for i, id := range tokens {
@@ -195,7 +195,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 	}
 }
 
-// Close ends all outputs with ErrClosed and gives the engine's memory back.
+// Close ends all outputs with ErrClosed once the step that runs is through, and gives the engine's memory back.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closing, e.closed = true, true

@@ -42,7 +42,9 @@ func (e *Engine) sweep() {
 	}
 	for i := len(e.running) - 1; i >= 0; i-- {
 		if err := reason(e.running[i]); err != nil {
-			e.release(e.running[i], err)
+			o := e.running[i]
+			e.release(o)
+			o.finish(err)
 		}
 	}
 	e.mu.Lock()
@@ -56,14 +58,13 @@ func (e *Engine) sweep() {
 	})
 }
 
-// release takes an output's slot and tells it; err nil where its last token says why.
-func (e *Engine) release(o *Output, err error) {
+// release takes an output's slot.
+func (e *Engine) release(o *Output) {
 	e.keep(o)
 	e.running = slices.DeleteFunc(e.running, func(r *Output) bool { return r == o })
 	e.mu.Lock()
 	e.active--
 	e.mu.Unlock()
-	o.finish(err)
 }
 
 // admit gives slots to those who wait, in their order, as long as the cache has room for them.

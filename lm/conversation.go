@@ -143,58 +143,72 @@ type speaker struct {
 	options   chat.Options
 }
 
-// sample renders a conversation. A token is learned that ends within the assistant's words or their end token: the space that a word may bring
-// along stands before them.
+// sample renders a conversation. A token is learned that ends within an answer, from where the prompt for it ends to its end token: what a model
+// has to say when it is asked. A token without a place, the first bytes of a character, goes with the one that has it.
 func (s *speaker) sample(messages []chat.Message) (out sample, err error) {
 	p, err := s.template.Render(messages, s.options)
 	if err != nil {
 		return out, err
 	}
-	if len(p.Assistant) == 0 {
-		if p.Assistant, err = s.spans(messages, p.Text); err != nil {
-			return out, err
-		}
+	answers, err := s.answers(messages, p)
+	if err != nil {
+		return out, err
 	}
-	spans := p.Assistant
+	for _, a := range answers {
+		out.bytes += a.End - a.Start
+	}
+	placeless := 0
 	for _, k := range s.tokenizer.EncodeOffsets(p.Text, tokenizer.EncodeOptions{NoSpecial: true}) {
-		for len(spans) > 0 && k.End > spans[0].End {
-			spans = spans[1:]
+		out.tokens, out.labels = append(out.tokens, k.ID), append(out.labels, model.IgnoreLabel)
+		if placeless++; k.Start == k.End {
+			continue
 		}
-		label := int32(model.IgnoreLabel)
-		if len(spans) > 0 && k.End > spans[0].Start && k.Start < k.End {
-			label = k.ID
-			out.words++
+		for len(answers) > 0 && k.End > answers[0].End {
+			answers = answers[1:]
 		}
-		out.tokens, out.labels = append(out.tokens, k.ID), append(out.labels, label)
-	}
-	for _, span := range p.Assistant {
-		out.bytes += span.End - span.Start
+		if len(answers) > 0 && k.End > answers[0].Start {
+			from := len(out.tokens) - placeless
+			copy(out.labels[from:], out.tokens[from:])
+			out.words += placeless
+		}
+		placeless = 0
 	}
 	return out, nil
 }
 
-// spans finds where the assistant speaks for a template that does not say so: between the prompt that asks for an answer and the conversation
-// that has it.
-func (s *speaker) spans(messages []chat.Message, whole string) (list []chat.Span, err error) {
+// answers are the stretches that the assistant said. A template that marks them ({% generation %}) may leave out the space before, which the
+// prompt for an answer does not have; for one that does not, an answer is what the conversation has beyond that prompt.
+func (s *speaker) answers(messages []chat.Message, p chat.Prompt) (list []chat.Span, err error) {
+	asking := s.options
+	asking.AddGenerationPrompt = true
+	marks := p.Assistant
 	for i, m := range messages {
 		if m.Role != "assistant" {
 			continue
 		}
-		asking := s.options
-		asking.AddGenerationPrompt = true
 		before, err := s.template.Render(messages[:i], asking)
 		if err != nil {
 			return nil, err
+		}
+		grows := strings.HasPrefix(p.Text, before.Text)
+		if len(p.Assistant) > 0 {
+			if grows && len(marks) > 0 && len(before.Text) <= marks[0].Start && strings.TrimSpace(p.Text[len(before.Text):marks[0].Start]) == "" {
+				list, marks = append(list, chat.Span{Start: len(before.Text), End: marks[0].End}), marks[1:]
+			}
+			continue
 		}
 		after, err := s.template.Render(messages[:i+1], s.options)
 		if err != nil {
 			return nil, err
 		}
 		said := strings.TrimRight(after.Text, " \n")
-		if !strings.HasPrefix(said, before.Text) || !strings.HasPrefix(whole, said) {
+		if !grows || !strings.HasPrefix(said, before.Text) || !strings.HasPrefix(p.Text, said) {
 			return nil, errors.New("the template does not show where the assistant speaks: neither by {% generation %} nor by growing with each message")
 		}
 		list = append(list, chat.Span{Start: len(before.Text), End: len(said)})
+	}
+	if len(p.Assistant) > 0 && len(marks) > 0 { // it asks for an answer in another way than it writes one
+		return p.Assistant, nil
 	}
 	return list, nil
 }

@@ -79,10 +79,7 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 		if err != nil {
 			return nil, nil, sum, err
 		}
-		s, err := w.speaker()
-		if err != nil {
-			return nil, nil, sum, err
-		}
+		s := w.speaker()
 		if a, sum.Skipped = s.samples(train); len(a) == 0 {
 			return nil, nil, sum, fmt.Errorf("lm: recipe: no conversation can be learned from: %s", reasons(sum.Skipped))
 		}
@@ -93,8 +90,14 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 		}
 	}
 	train, val = arrange(a, w.context, w.r.pack()), arrange(b, w.context, w.r.pack())
+	if cut := len(a) - train.Len(); !w.r.pretraining() && !w.r.pack() && cut > 0 {
+		sum.Skipped[fmt.Sprintf("its answers lie beyond data.context, %d tokens", w.context)] += cut
+	}
 	sum.Samples, sum.Rows, sum.Tokens, sum.Context, sum.Vocab, sum.ValRows = len(a), train.Len(), len(train.Tokens), w.context, w.tokenizer.Len(), val.Len()
 	if err := train.enough("training", w.r.batch(), w.context); err != nil {
+		if len(sum.Skipped) > 0 {
+			err = fmt.Errorf("%w; left out are %s", err, reasons(sum.Skipped))
+		}
 		return nil, nil, sum, err
 	}
 	if val.Len() == 0 {
@@ -107,12 +110,12 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 }
 
 // speaker is the recipe's template, or the checkpoint's own.
-func (w *work) speaker() (*speaker, error) {
+func (w *work) speaker() *speaker {
 	s := &speaker{tokenizer: w.tokenizer, template: w.template}
 	roles := w.tokenizer.Roles()
 	spell := func(id int32) string { token, _ := w.tokenizer.Token(id); return token }
 	s.options = chat.Options{BOS: spell(roles.BOS), EOS: spell(roles.EOS)}
-	return s, nil
+	return s
 }
 
 // reasons lists why conversations are left out, the most frequent first.

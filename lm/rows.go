@@ -43,10 +43,7 @@ func learned(label int32) bool { return label != model.IgnoreLabel }
 // Batch gives tokens and labels, i64 [B, T], of the rows of an index. Shorter rows are filled up with their last token, which is not
 // learned again.
 func (r *Rows) Batch(ctx *tensor.Ctx, index []int) (tokens, labels *tensor.Tensor) {
-	longest := 0
-	for _, i := range index {
-		longest = max(longest, len(r.Row(i)))
-	}
+	longest := r.longest(index)
 	x, y := make([]int64, 0, len(index)*longest), make([]int64, 0, len(index)*longest)
 	for _, i := range index {
 		for at := r.Start[i]; at < r.Start[i]+longest; at++ {
@@ -61,6 +58,25 @@ func (r *Rows) Batch(ctx *tensor.Ctx, index []int) (tokens, labels *tensor.Tenso
 		}
 	}
 	return ctx.Ints(x, len(index), longest), ctx.Ints(y, len(index), longest)
+}
+
+func (r *Rows) longest(index []int) (n int) {
+	for _, i := range index {
+		n = max(n, len(r.Row(i)))
+	}
+	return n
+}
+
+// scored counts the labels of rows that the loss is a mean of.
+func (r *Rows) scored(index []int) (n int) {
+	for _, i := range index {
+		for at := r.Start[i] + 1; at < r.Start[i+1]; at++ {
+			if r.Labels == nil || learned(r.Labels[at]) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // scored counts the labels of a batch [B, T] that the loss is a mean of.

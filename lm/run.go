@@ -1,11 +1,11 @@
 package lm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -15,6 +15,7 @@ import (
 	"github.com/hanji-ml/hanji/chat"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/tokenizer"
 	"github.com/hanji-ml/hanji/train"
 )
@@ -43,11 +44,19 @@ type Result struct {
 	Before  *HeldOut     `json:"before,omitempty"` // of the model that the run began from; nil where nothing is held out
 	HeldOut *HeldOut     `json:"held_out,omitempty"`
 	Speed   float64      `json:"tokens_per_second"` // of training, in this process; 0: nothing was left to do
+	Traffic *Traffic     `json:"expert_parallel,omitempty"`
+}
+
+// Traffic is what a step of expert parallelism would send over a network, on average: bytes from one worker to another.
+type Traffic struct {
+	Workers int `json:"workers"`
+	tensor.Traffic
 }
 
 // work is a recipe being done.
 type work struct {
 	r          *Recipe
+	b          Builder
 	o          RunOptions
 	train, val []string // documents, for text
 	from       string   // model.from, expanded
@@ -57,6 +66,7 @@ type work struct {
 	template   *chat.Template // nil for text
 	jinja      string         // source of a built-in template, written beside the model
 	model      model.TrainableDecoder
+	opaque     bool // some of its weights are in a format of their own
 	context    int
 
 	mark   time.Time // of the last event
@@ -64,14 +74,18 @@ type work struct {
 	tokens int
 }
 
-// Run trains by the recipe. The model of the best validation ends in Out/model. A run that was interrupted goes on with Resume.
+// Run trains by the recipe. The model of the best validation ends in Out/model, adapters in Out/adapter and also merged into Out/model unless the
+// weights below them are in a format of their own. A run that was interrupted goes on with Resume.
 func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, err error) {
 	if err := r.Validate(); err != nil {
 		return res, err
 	}
-	w := &work{r: &r, o: o}
-	if err := w.open(b); err != nil {
+	w := &work{r: &r, b: b, o: o}
+	if err := w.open(); err != nil {
 		return res, err
+	}
+	if c, ok := w.model.(io.Closer); ok {
+		defer c.Close()
 	}
 	rows, val, sum, err := w.rows()
 	if err != nil {
@@ -80,9 +94,22 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 	res.Data = sum
 	w.log(Event{Event: train.Event{Kind: "data"}, Data: &sum})
 	t := &Task{Model: w.model, Train: rows, Val: val, Batch: r.batch(), Accumulate: r.Train.Accumulate, Steps: r.Data.StepsPerEpoch, Seed: r.Train.Seed}
+	if r.LoRA != nil { // the rest is as it was in model.from
+		t.Only = nn.Adapters(w.model)
+	}
 	opts := w.options(t)
+	var task train.Task = t
+	if r.Workers > 1 {
+		s, err := newSpread(t, r.Workers, w.build)
+		if err != nil {
+			return res, err
+		}
+		defer s.close()
+		task = s
+		defer func() { res.Traffic = s.traffic() }()
+	}
 	if o.DryRun != nil {
-		e, err := train.DryRun(t, opts)
+		e, err := train.DryRun(task, opts)
 		if err == nil {
 			o.DryRun(e)
 		}
@@ -97,7 +124,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		w.log(Event{Event: train.Event{Kind: "before", Loss: before.Nats}, HeldOut: &before})
 	}
 	w.mark = time.Now()
-	res.Train, err = train.Run(ctx, t, opts)
+	res.Train, err = train.Run(ctx, task, opts)
 	if w.spent > 0 {
 		res.Speed = float64(w.tokens) / w.spent.Seconds()
 	}
@@ -111,7 +138,7 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		}
 		res.HeldOut = &after
 	}
-	return res, w.save(filepath.Join(o.Out, "model"))
+	return res, w.save(o.Out)
 }
 
 // options are those of the training loop.
@@ -147,7 +174,7 @@ func (w *work) log(e Event) {
 }
 
 // open finds or makes tokenizer, template and model.
-func (w *work) open(b Builder) (err error) {
+func (w *work) open() (err error) {
 	r := w.r
 	if w.from, err = expand("model.from", r.Model.From); err != nil {
 		return err
@@ -163,12 +190,7 @@ func (w *work) open(b Builder) (err error) {
 	if err := w.openTemplate(); err != nil {
 		return err
 	}
-	if w.from != "" {
-		err = w.openModel(b)
-	} else {
-		err = w.newModel(b)
-	}
-	if err != nil {
+	if w.model, err = w.build(); err != nil {
 		return err
 	}
 	spec := w.model.Spec()
@@ -181,12 +203,20 @@ func (w *work) open(b Builder) (err error) {
 	if w.context = r.Data.Context; w.context == 0 {
 		w.context = min(spec.Context, 2048)
 	}
-	for _, p := range nn.Walk(w.model) {
-		if p.Tensor.IsParam() && slices.ContainsFunc(r.Model.Freeze, func(s string) bool { return strings.Contains(p.Name, s) }) {
-			p.Tensor.Trainable(false)
-		}
-	}
 	return nil
+}
+
+// build makes the model, with what the recipe trains it with.
+func (w *work) build() (m model.TrainableDecoder, err error) {
+	if w.from != "" {
+		m, err = w.openModel()
+	} else {
+		m, err = w.newModel()
+	}
+	if err == nil {
+		err = w.adapt(m)
+	}
+	return m, err
 }
 
 func (w *work) openTokenizer() (err error) {
@@ -200,28 +230,23 @@ func (w *work) openTokenizer() (err error) {
 	if w.vocabulary, err = expand("tokenizer.path", w.r.Tokenizer.Path); err != nil {
 		return err
 	}
-	if w.vocabulary == "" {
-		w.vocabulary = w.from
-	}
-	if w.tokenizer, err = tokenizer.OpenFile(w.vocabulary); err != nil {
-		return fmt.Errorf("lm: tokenizer: %w", err)
-	}
-	return nil
+	w.vocabulary = cmp.Or(w.vocabulary, w.from)
+	w.tokenizer, w.template, err = w.b.Vocabulary(w.vocabulary)
+	return err
 }
 
 // openTemplate gives a built-in template the begin token where the tokenizer puts one before a text, as FastChat's prompts get it.
 func (w *work) openTemplate() (err error) {
-	if w.r.pretraining() {
+	name := w.r.Data.Template
+	switch {
+	case w.r.pretraining():
+		return nil
+	case name == "" && w.template == nil:
+		return fmt.Errorf("lm: recipe: %s has no chat template; name one of %v in data.template", w.vocabulary, chat.Builtins())
+	case name == "":
 		return nil
 	}
-	if w.r.Data.Template == "" {
-		w.template, err = chat.OpenDir(w.vocabulary)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w; name one in data.template", err)
-		}
-		return err
-	}
-	t, err := chat.Builtin(w.r.Data.Template)
+	t, err := chat.Builtin(name)
 	if err != nil {
 		return err
 	}
@@ -234,21 +259,48 @@ func (w *work) openTemplate() (err error) {
 	return err
 }
 
-func (w *work) openModel(b Builder) error {
-	m, err := b.Open(w.from)
+func (w *work) openModel() (model.TrainableDecoder, error) {
+	m, err := w.b.Open(w.from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, ok := m.(model.TrainableDecoder)
 	if !ok {
-		return fmt.Errorf("lm: recipe: the model of %s cannot be trained", w.from)
+		return nil, fmt.Errorf("lm: recipe: the model of %s cannot be trained", w.from)
 	}
-	w.model = t
+	for _, matrix := range nn.Opaque(t) {
+		w.opaque = w.opaque || *matrix != nil
+	}
+	if w.opaque && w.r.LoRA == nil {
+		return nil, fmt.Errorf("lm: recipe: the weights of %s are in a format of their own (GGUF): only adapters can be trained on them, with lora; give a folder of safetensors to train all", w.from)
+	}
+	return t, nil
+}
+
+// adapt gives the model what the recipe trains with: frozen parts, adapters, rounding.
+func (w *work) adapt(m model.TrainableDecoder) error {
+	for _, p := range nn.Walk(m) {
+		if p.Tensor.IsParam() && slices.ContainsFunc(w.r.Model.Freeze, func(s string) bool { return strings.Contains(p.Name, s) }) {
+			p.Tensor.Trainable(false)
+		}
+	}
+	if w.r.LoRA != nil {
+		o := *w.r.LoRA
+		o.Seed = w.r.Train.Seed
+		if _, err := nn.AddLoRA(m, o); err != nil {
+			return err
+		}
+	}
+	if w.r.QAT != nil {
+		if _, err := model.SetFakeQuant(m, *w.r.QAT); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // newModel fills in what follows from tokenizer and data, unless model.config says otherwise.
-func (w *work) newModel(b Builder) error {
+func (w *work) newModel() (model.TrainableDecoder, error) {
 	config := maps.Clone(w.r.Model.Config)
 	if config == nil {
 		config = map[string]any{}
@@ -272,24 +324,7 @@ func (w *work) newModel(b Builder) error {
 	w.r.MoE.into(config)
 	j, err := json.Marshal(config)
 	if err != nil {
-		return fmt.Errorf("lm: recipe: model.config: %w", err)
+		return nil, fmt.Errorf("lm: recipe: model.config: %w", err)
 	}
-	w.model, err = b.New(w.r.Model.Family, j, w.r.Train.Seed)
-	return err
-}
-
-// into puts the recipe's keys into config.json's; nil: there are none.
-func (m *MoERecipe) into(config map[string]any) {
-	if m == nil {
-		return
-	}
-	if m.Capacity != nil {
-		config["expert_capacity_factor"] = *m.Capacity
-	}
-	if m.Balance != nil {
-		config["router_aux_loss_coef"] = *m.Balance
-	}
-	if m.ByChance != nil {
-		config["second_expert_by_chance"] = *m.ByChance
-	}
+	return w.b.New(w.r.Model.Family, j, w.r.Train.Seed)
 }

@@ -5,17 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hanji-ml/hanji/chat"
 	"github.com/hanji-ml/hanji/lm"
+	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
+	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/optim"
+	"github.com/hanji-ml/hanji/tensor"
 	"github.com/hanji-ml/hanji/tokenizer"
 	"github.com/hanji-ml/hanji/train"
 )
@@ -24,9 +30,9 @@ import (
 var sizes = map[string]any{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "tie_word_embeddings": true}
 
 // story writes a text with an order that can be learned: sums in a row.
-func story(dir string) string {
+func story(dir string, sums int) string {
 	var b strings.Builder
-	for i := range 700 {
+	for i := range sums {
 		fmt.Fprintf(&b, "%d plus %d is %d. ", i%7, i%3, i%7+i%3)
 	}
 	path := filepath.Join(dir, "story.txt")
@@ -54,7 +60,7 @@ func weights(t *testing.T, out string) string {
 // A run lowers the held-out loss, far below what the text's own letters would allow, and says so of the model that it leaves behind.
 func TestPretraining(t *testing.T) {
 	dir := t.TempDir()
-	r := pretraining(story(dir))
+	r := pretraining(story(dir, 700))
 	r.Train.Epochs = 6
 	res, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: dir})
 	if err != nil {
@@ -76,7 +82,7 @@ func TestPretraining(t *testing.T) {
 // A run that is stopped at any step and resumed ends in the bits of one that was not, whatever the batches are.
 func TestResume(t *testing.T) {
 	dir := t.TempDir()
-	r := pretraining(story(dir))
+	r := pretraining(story(dir, 700))
 	whole := filepath.Join(dir, "whole")
 	if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: whole}); err != nil {
 		t.Fatal(err)
@@ -117,7 +123,7 @@ func TestKill(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	r := pretraining(story(dir))
+	r := pretraining(story(dir, 700))
 	whole := filepath.Join(dir, "whole")
 	if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: whole}); err != nil {
 		t.Fatal(err)
@@ -148,7 +154,7 @@ func TestKill(t *testing.T) {
 // A dry run leaves nothing behind.
 func TestDryRun(t *testing.T) {
 	dir := t.TempDir()
-	r := pretraining(story(dir))
+	r := pretraining(story(dir, 700))
 	var got train.Estimate
 	out := filepath.Join(dir, "out")
 	if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: out, DryRun: func(e train.Estimate) { got = e }}); err != nil {
@@ -159,10 +165,165 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// talks writes conversations of sums and answers, in two layouts, with some that are left out.
+func talks(dir string) string {
+	var b strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&b, `{"conversations": [{"from": "human", "value": "%d plus %d?"}, {"from": "gpt", "value": "%d plus %d is %d."}, {"from": "human", "value": "Sure?"}, {"from": "gpt", "value": "Yes."}]}`+"\n",
+			i%7, i%3, i%7, i%3, i%7+i%3)
+	}
+	b.WriteString(`{"messages": [{"role": "user", "content": "Anyone?"}]}`)
+	path := filepath.Join(dir, "talks.jsonl")
+	if err := os.WriteFile(path, []byte(b.String()), 0o666); err != nil {
+		panic(err)
+	}
+	return path
+}
+
+// Conversations teach adapters on a model that was made from text; the adapters, the model they are merged into and a resumed run agree.
+func TestLoRA(t *testing.T) {
+	dir := t.TempDir()
+	base := pretraining(story(dir, 3000))
+	base.Data.Context = 256
+	if _, err := base.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: filepath.Join(dir, "base")}); err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(dir, "base", "model")
+	r := lm.Recipe{Task: "language", Model: lm.ModelRecipe{From: from}, Data: lm.DataRecipe{Conversations: []string{talks(dir)}, Template: "vicuna"}, Batch: 6,
+		LoRA:  &nn.LoRAOptions{Rank: 4, Dropout: 0.1, Targets: []string{"all-linear"}},
+		Train: train.Options{Seed: 1, Epochs: 4, CheckpointEvery: 5, Optimizer: optim.Options{LR: 1e-2}}}
+	out := filepath.Join(dir, "sft")
+	res, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.HeldOut.Nats > 0.7*res.Before.Nats || res.Data.Samples != 57 || res.Data.Skipped["the assistant says nothing"] != 1 {
+		t.Errorf("%+v before %+v, %+v", res.HeldOut, res.Before, res.Data)
+	}
+	merged, err := all.OpenLanguage(filepath.Join(out, "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer merged.Close()
+	prompt, err := merged.Prompt([]chat.Message{{Role: "user", Content: "1 plus 2?"}}, chat.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := merged.Tokenizer.Decode(prompt, tokenizer.DecodeOptions{KeepSpecial: true}); !strings.HasPrefix(text, "<s>A chat") || !strings.HasSuffix(text, "USER: 1 plus 2? ASSISTANT:") {
+		t.Errorf("the model asks by %q", text)
+	}
+	plain, err := all.OpenDecoder(from, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := logits(t, plain, prompt)
+	if _, err := model.LoadLoRA(plain, filepath.Join(out, "adapter")); err != nil {
+		t.Fatal(err)
+	}
+	a, b := logits(t, plain, prompt), logits(t, merged.Decoder, prompt)
+	moved := 0.0
+	for i := range a {
+		moved = max(moved, math.Abs(float64(a[i]-before[i])))
+		if math.Abs(float64(a[i]-b[i])) > 1e-4 { // float32 sums in another order, logits of some tens
+			t.Fatalf("logit %d is %v with the adapter, %v merged", i, a[i], b[i])
+		}
+	}
+	if moved < 0.1 {
+		t.Errorf("the adapter moves logits by %v", moved)
+	}
+	stopped := filepath.Join(dir, "stopped")
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err = r.Run(ctx, all.Decoders{}, lm.RunOptions{Out: stopped, Log: func(e lm.Event) {
+		if e.Step == 7 {
+			cancel()
+		}
+	}})
+	cancel()
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: stopped, Resume: true}); err != nil {
+		t.Fatal(err)
+	}
+	if weights(t, stopped) != weights(t, out) {
+		t.Error("resumed, other weights come of it")
+	}
+}
+
+func logits(t *testing.T, m model.Decoder, tokens []int32) []float32 {
+	t.Helper()
+	cache, err := m.NewCache(nn.CacheOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	y, err := m.Forward(ctx, model.Batch{Tokens: tokens}, cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y.Read()
+}
+
+// Experts that are evened out get their share; the losses and rules of a recipe reach the model.
+func TestMoE(t *testing.T) {
+	dir := t.TempDir()
+	r := pretraining(story(dir, 700))
+	r.Model, r.Train.Epochs = lm.ModelRecipe{Family: "mixtral", Config: with("num_local_experts", 4)}, 10
+	idlest := func(name string, m lm.MoERecipe) float64 {
+		r.MoE = &m
+		res, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: filepath.Join(dir, name)})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if len(res.HeldOut.Experts) != 2 || res.HeldOut.Nats > 0.8*res.Before.Nats {
+			t.Errorf("%s: %+v before %+v", name, res.HeldOut, res.Before)
+		}
+		t.Logf("%s: %.3v", name, res.HeldOut.Experts)
+		least := 1.0
+		for _, shares := range res.HeldOut.Experts {
+			sum := 0.0
+			for _, s := range shares {
+				sum += s
+			}
+			if math.Abs(sum-1) > 1e-9 {
+				t.Errorf("%s: shares %v", name, shares)
+			}
+			least = min(least, slices.Min(shares)*4)
+		}
+		return least
+	}
+	f := func(v float64) *float64 { return &v }
+	yes := true
+	without, with := idlest("without", lm.MoERecipe{Balance: f(0)}), idlest("with", lm.MoERecipe{Balance: f(0.3), ZLoss: f(1e-3)})
+	if with < 0.5 || with <= without {
+		t.Errorf("the idlest expert has %v of its fair share with balancing, %v without", with, without)
+	}
+	if noisy := idlest("noisy", lm.MoERecipe{Balance: f(0), Noisy: &yes, Importance: f(0.1), Load: f(0.1)}); noisy <= without {
+		t.Errorf("the idlest expert has %v of its fair share with noise and its losses, %v without", noisy, without)
+	}
+	idlest("limited", lm.MoERecipe{Balance: f(0.05), Capacity: f(1.25), ByChance: &yes})
+}
+
+// Weights that are rounded in training lose less when they are quantised.
+func TestQAT(t *testing.T) {
+	dir := t.TempDir()
+	r := pretraining(story(dir, 700))
+	r.Model.Config = with("hidden_size", 32)
+	r.QAT = &nn.FakeQuantOptions{Type: "q4_0"}
+	res, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: filepath.Join(dir, "qat")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.HeldOut.Nats > 0.8*res.Before.Nats {
+		t.Errorf("%+v before %+v", res.HeldOut, res.Before)
+	}
+}
+
 // Recipes that cannot be done say why.
 func TestValidate(t *testing.T) {
 	dir := t.TempDir()
-	text := story(dir)
+	text := story(dir, 700)
 	for want, change := range map[string]func(r *lm.Recipe){
 		`task is ""`:                           func(r *lm.Recipe) { r.Task = "" },
 		"one of the two":                       func(r *lm.Recipe) { r.Data.Text = nil },
@@ -205,7 +366,7 @@ func ExampleRecipe_Run() {
 		Task:      "language",
 		Model:     lm.ModelRecipe{Family: "llama", Config: sizes},
 		Tokenizer: lm.TokenizerRecipe{Train: &tokenizer.TrainOptions{VocabSize: 300}},
-		Data:      lm.DataRecipe{Text: []string{story(dir)}, Context: 32},
+		Data:      lm.DataRecipe{Text: []string{story(dir, 700)}, Context: 32},
 		Train:     train.Options{Epochs: 4, Optimizer: optim.Options{LR: 1e-2}},
 	}
 	res, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: dir})

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
+	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
 )
 
@@ -20,8 +22,18 @@ var storage = map[string]tensor.DType{"": tensor.F32, "f32": tensor.F32, "f16": 
 var vocabularyFiles = []string{"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
 	"vocab.txt", "qwen.tiktoken", "chat_template.jinja", "chat_template.json"}
 
-// save writes the folder of a published model: weights, configuration, tokenizer, chat template.
-func (w *work) save(dir string) error {
+// save writes adapters, if there are any, in peft's layout, and the folder of a published model: weights, configuration, tokenizer, chat template.
+func (w *work) save(out string) error {
+	if w.r.LoRA != nil {
+		if err := model.SaveLoRA(w.model, filepath.Join(out, "adapter"), model.LoRAConfig{LoRAOptions: w.r.LoRA.WithDefaults(), Base: w.from}); err != nil {
+			return err
+		}
+		if w.opaque {
+			return nil
+		}
+		nn.MergeLoRA(w.model)
+	}
+	dir := filepath.Join(out, "model")
 	if err := w.saveWeights(dir); err != nil {
 		return err
 	}

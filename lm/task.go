@@ -47,15 +47,21 @@ func (t *Task) StepsPerEpoch() int {
 
 // Loss implements train.Task: the batches of a run follow each other through passes over the rows, each in an order of its own.
 func (t *Task) Loss(ctx *tensor.Ctx, epoch, step int) *tensor.Tensor {
+	tokens, labels := t.Train.Batch(ctx, t.rows(epoch, step))
+	return t.Model.Loss(ctx, tokens, labels)
+}
+
+// rows are those of a batch.
+func (t *Task) rows(epoch, step int) []int {
 	n := t.batches()
 	at := epoch*t.StepsPerEpoch()*max(t.Accumulate, 1) + step
 	if pass := at / n; t.order == nil || t.pass != pass {
 		t.pass, t.order = pass, train.Order(t.Seed, pass, t.Train.Len())
 	}
 	at %= n
-	tokens, labels := t.Train.Batch(ctx, t.order[at*t.Batch:(at+1)*t.Batch])
-	t.tokens += tokens.Len()
-	return t.Model.Loss(ctx, tokens, labels)
+	rows := t.order[at*t.Batch : (at+1)*t.Batch]
+	t.tokens += len(rows) * t.Train.longest(rows)
+	return rows
 }
 
 // Validate implements train.Task: the loss a token of the held-out rows, in nats.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -111,4 +112,7 @@ type DecoderFamily struct {
 	Name  string
 	Match func(c Checkpoint) bool
 	Load  func(c Checkpoint, set map[string]string) (Decoder, error)
+	// The same for GGUF files. The decoder is an io.Closer that closes the file; on an error it stays open.
+	MatchGGUF func(meta gguf.Metadata) bool
+	FromGGUF  func(f *gguf.File) (Decoder, error)
 }

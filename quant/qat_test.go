@@ -127,3 +127,21 @@ func TestParseRounding(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkRounding is one weight of a small model, once a training step.
+func BenchmarkRounding(b *testing.B) {
+	x := numbers(576, 1536)
+	got := make([]float32, len(x))
+	for _, name := range []string{"q8_0", "q4_0", "q4_k", "q6_k", "int4", "absmax8"} {
+		r, err := quant.ParseRounding(name, 32, true)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				r.Forward(got, x, 1536)
+			}
+			b.ReportMetric(float64(len(x))*float64(b.N)/b.Elapsed().Seconds()/1e6, "M/s")
+		})
+	}
+}

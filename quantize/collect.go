@@ -2,6 +2,8 @@ package quantize
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,6 +34,35 @@ func Samples(tokens []int32, n, length int) [][]int32 {
 		list[i] = tokens[at : at+length]
 	}
 	return list
+}
+
+// Context is how many tokens the model at path (GGUF or a folder) was made for.
+func Context(path string) (int, error) {
+	if b, err := os.ReadFile(filepath.Join(path, "config.json")); err == nil {
+		var c struct {
+			Positions int `json:"max_position_embeddings"`
+		}
+		if err := json.Unmarshal(b, &c); err != nil {
+			return 0, fmt.Errorf("quantize: %s: config.json: %w", path, err)
+		}
+		if c.Positions <= 0 { // left to the default, which no model has below this
+			return 2048, nil
+		}
+		return c.Positions, nil
+	}
+	m, err := Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	n, err := m.integer("context_length")
+	if err == nil && n == 0 {
+		err = errors.New("the file does not say how many tokens its context has")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("quantize: %s: %w", path, err)
+	}
+	return n, nil
 }
 
 // CollectImportance runs the model at path (GGUF or a folder) over samples of text and sums up what the weights of its layers multiply.

@@ -135,7 +135,7 @@ func newPacker(dir string, o PackOptions) (*packer, error) {
 		return nil, err
 	}
 	if q != nil {
-		return nil, fmt.Errorf("%s is quantised already (%s, %d bits); take the model in F32, F16 or BF16", dir, q.Method, q.Bits)
+		return nil, quantisedAlready(dir, q)
 	}
 	m, err := llama.Map(dir)
 	if err != nil {
@@ -228,6 +228,11 @@ func (p *packer) embed() (err error) {
 // sumUp gives the report its totals.
 func (p *packer) sumUp() {
 	var difference, norm float64
+	for _, t := range p.plan {
+		if t.copied {
+			p.entry(t.Name).Error = ratio(0, 0)
+		}
+	}
 	for _, t := range p.report.Tensors {
 		if t.Error != nil {
 			difference += *t.Error * *t.Error * t.norm

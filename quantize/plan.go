@@ -95,13 +95,17 @@ func plan(m *Model, o Options) (*Report, error) {
 		if err := checkImportance(t, o.Importance[t.Name]); err != nil {
 			return nil, err
 		}
+		before, err := t.Type.Size(t.Shape)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
 		after, err := to.Size(t.Shape)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
-		r.Tensors = append(r.Tensors, TensorReport{Name: t.Name, Shape: t.Shape, From: t.Type.String(), To: to.String(), Before: len(t.Data), After: after, to: to})
+		r.Tensors = append(r.Tensors, TensorReport{Name: t.Name, Shape: t.Shape, From: t.Type.String(), To: to.String(), Before: before, After: after, to: to})
 		r.Weights += t.Len()
-		r.Before += len(t.Data)
+		r.Before += before
 		r.After += after
 	}
 	for i, v := range o.Overrides {

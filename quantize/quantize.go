@@ -49,7 +49,7 @@ func Run(ctx context.Context, m *Model, out string, o Options) (*Report, error) 
 	for i, t := range m.Tensors {
 		header[i] = gguf.Tensor{Name: t.Name, Type: r.Tensors[i].to, Shape: t.Shape}
 	}
-	w := writer{ctx: ctx, o: o, total: r.Before, heads: m.heads}
+	w := writer{ctx: ctx, o: o, total: r.Before, reads: m.reads}
 	next := 0
 	var difference, norm float64
 	err = gguf.WriteFunc(out, header, metadata(m.Metadata, o.Type), func(dst io.Writer, _ gguf.Tensor) error {
@@ -99,7 +99,7 @@ type writer struct {
 	done, total int
 	was, is     []float32
 	blocks      []byte
-	heads       map[string]int
+	reads       map[string]reader
 	gathered    []byte
 }
 
@@ -127,10 +127,12 @@ func (w *writer) tensor(dst io.Writer, t gguf.Tensor, to quant.Type) (difference
 			count = min(count, each-at%each)
 			importance = importance[at/each*cols:][:cols]
 		}
-		src := t.Data[at/t.Type.Block()*t.Type.BlockBytes():][:count/t.Type.Block()*t.Type.BlockBytes()]
-		if heads := w.heads[t.Name]; heads > 0 {
-			w.gathered = gather(w.gathered, t, heads, at, count)
+		var src []byte
+		if read := w.reads[t.Name]; read != nil {
+			w.gathered = read(w.gathered, at, count)
 			src = w.gathered
+		} else {
+			src = t.Data[at/t.Type.Block()*t.Type.BlockBytes():][:count/t.Type.Block()*t.Type.BlockBytes()]
 		}
 		if t.Type == to {
 			_, err = dst.Write(src)

@@ -29,6 +29,7 @@ type chatFlags struct {
 	Ctx                      int
 	KVType                   string
 	Schema                   string
+	LoRA                     string
 	Session                  string
 	JSON, Pull               bool
 }
@@ -41,9 +42,9 @@ func newChatCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat MODEL",
 		Short: "Talk to a language model",
-		Long: `MODEL is a GGUF file (Llama, Mistral, Qwen2, Qwen3; F32, F16, BF16 and every block type) or the folder of a checkpoint with
-config.json, safetensors and tokenizer; or a name that 'hanji models' lists, or OWNER/NAME[:TAG] of the Hugging Face hub,
-once pulled. Its own chat template is used; a model without one continues the text it is given.
+		Long: `MODEL is a GGUF file (Llama, Mistral, Mixtral, Qwen2, Qwen3, Gemma 3; F32, F16, BF16 and every block type) or the folder of a
+checkpoint with config.json, safetensors and tokenizer; or a name that 'hanji models' lists, or OWNER/NAME[:TAG] of the Hugging
+Face hub, once pulled. Its own chat template is used; a model without one continues the text it is given.
 
 Without --prompt, lines are read from the terminal and the conversation is remembered; Ctrl-C stops an answer, Ctrl-D or
 /exit ends, /reset forgets. Piped standard input is one prompt. The answer goes to standard output, all else to standard
@@ -63,7 +64,7 @@ error. --session FILE remembers the conversation from run to run, with what the 
 			}
 			var s *session
 			if o.Session != "" {
-				if s, err = openSession(o.Session, path, args[0], cmd.Flags()); err != nil {
+				if s, err = openSession(o.Session, o.files(path), args[0], cmd.Flags()); err != nil {
 					return err
 				}
 			}
@@ -110,8 +111,9 @@ error. --session FILE remembers the conversation from run to run, with what the 
 	f.Uint64Var(&o.Seed, "seed", 0, "of the draws: the same seed gives the same answer")
 	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
 	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
+	f.StringVar(&o.LoRA, "lora", "", "folder of an adapter in peft's layout that is added to the model")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
-	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16 or f32")
+	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
 	f.StringVar(&o.Session, "session", "", "file that keeps the conversation with its options, and goes on with it")
 	f.BoolVar(&o.Pull, "pull", false, "pull the model first where it has not been")
@@ -126,6 +128,14 @@ func (o *chatFlags) check() error {
 		return usagef("%v", err)
 	}
 	return nil
+}
+
+// files are those that decide what is computed.
+func (o *chatFlags) files(model string) []string {
+	if o.LoRA != "" {
+		return []string{model, o.LoRA}
+	}
+	return []string{model}
 }
 
 // conversation is a chat in progress.
@@ -144,10 +154,10 @@ type conversation struct {
 }
 
 func openChat(path string, o *chatFlags) (*conversation, error) {
-	kv := map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
+	kv := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}
 	dt, ok := kv[o.KVType]
 	if !ok {
-		return nil, usagef("--kv-type is %q, want f16 or f32", o.KVType)
+		return nil, usagef("--kv-type is %q, want f16, q8_0 or f32", o.KVType)
 	}
 	if o.Ctx < 0 {
 		return nil, usagef("--ctx is %d, want 1 or more", o.Ctx)
@@ -157,6 +167,12 @@ func openChat(path string, o *chatFlags) (*conversation, error) {
 		return nil, err
 	}
 	c := &conversation{o: o, l: l, room: o.Ctx}
+	if o.LoRA != "" {
+		if err := l.AddLoRA(o.LoRA); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	if o.Template != "" {
 		if l.Template, err = chat.Builtin(o.Template); err != nil {
 			c.close()

@@ -40,13 +40,13 @@ const sessionVersion = 1
 // sessionOptions are the flags that a session remembers; given again, a flag counts more.
 var sessionOptions = []string{"template", "max-tokens", "temperature", "top-k", "top-p", "min-p", "repetition-penalty", "seed", "stop", "json-schema", "ctx", "kv-type"}
 
-// openSession reads a session of a model, or begins one where there is no file, and sets the flags that it remembers. A
+// openSession reads a session of a model, which these files make, or begins one where there is no file, and sets the flags that it remembers. A
 // file that is made now is readable by its owner alone.
-func openSession(path, model, name string, flags *pflag.FlagSet) (*session, error) {
+func openSession(path string, model []string, name string, flags *pflag.FlagSet) (*session, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no file", path)
 	}
-	fingerprint, err := all.Fingerprint(model)
+	fingerprint, err := all.Fingerprint(model...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ func TestScript(t *testing.T) {
 			"writegguf":       writeGGUF,
 			"writellm":        writeLLM,
 			"writecheckpoint": writeCheckpoint,
+			"writelora":       writeLoRA,
 			"hubserver":       hubServer,
 			"firstline":       firstLine,
 			"damage":          damage,

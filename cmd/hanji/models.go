@@ -64,9 +64,9 @@ type modelInfo struct {
 	Licence    string   `json:"licence"`
 	Gated      bool     `json:"gated,omitempty"`
 	Context    int      `json:"context"`
-	Memory     int64    `json:"memory"`                              // bytes, with usualRoom
+	Memory     int64    `json:"memory"`                      // bytes, with usualRoom
 	Rate       float64  `json:"tokens_per_second,omitempty"` // of decoding
-	Path       string   `json:"path,omitempty"`                      // in the cache
+	Path       string   `json:"path,omitempty"`              // in the cache
 }
 
 func listModels(h *hub.Hub, bandwidth float64) []modelInfo {

@@ -64,6 +64,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newForecastCmd(g),
 		newInspectCmd(g),
 		newListCmd(),
+		newMergeCmd(g),
 		newModelsCmd(),
 		newPullCmd(g),
 		newQuantizeCmd(g),

@@ -22,8 +22,8 @@ func newTokenizeCmd(g *globals) *cobra.Command {
 		Long: `Reads text from FILE or standard input (-) and writes the ids of its tokens, separated by spaces; with --decode
 reads ids (separated by spaces, commas or line breaks) and writes text.
 
---model is a model's folder, a tokenizer.json, a SentencePiece model, a tiktoken table or BERT's vocab.txt, recognised
-by its content. Text is taken as text: special tokens spelled in it, and those that the model wants around a text, count
+--model is a model's folder, a tokenizer.json, a GGUF file, a SentencePiece model, a tiktoken table or BERT's vocab.txt,
+recognised by its content. Text is taken as text: special tokens spelled in it, and those that the model wants around a text, count
 only with --special. A line break at the end of the text is part of it.`,
 		Example: `  echo -n "Hello, world" | hanji tokenize --model tokenizer.json
   hanji tokenize --model Llama-2-7b-hf --count book.txt

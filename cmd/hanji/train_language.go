@@ -40,6 +40,9 @@ func printLanguage(w io.Writer, res *lm.Result) error {
 	if res.Speed > 0 {
 		fmt.Fprintf(w, " at %.0f tokens/s", res.Speed)
 	}
+	if t := res.Traffic; t != nil {
+		fmt.Fprintf(w, "; %d workers send %s of rows and %s of their gradients a batch, and %s of parameters' gradients", t.Workers, size(t.Forward), size(t.Backward), size(t.Reduce))
+	}
 	if res.HeldOut == nil {
 		_, err := fmt.Fprintf(w, "; loss %.4f\n", res.Train.Loss)
 		return err

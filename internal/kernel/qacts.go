@@ -98,21 +98,7 @@ func quantizeQ80(t *qTile, j int, x []float32, l *qLayout) {
 		return
 	}
 	for u, at := 0, 0; u < len(x); u, at = u+qUnit, at+n*(qUnit+8) {
-		row := x[u : u+qUnit : u+qUnit]
-		most := largest(row)
-		d := most / 127
-		id := float32(0)
-		if d > 0 {
-			id = 1 / d
-		}
-		q, sum := t.data[at+j*qUnit:][:qUnit], int32(0)
-		for i, v := range row {
-			v = float32(v * id)
-			v += float32(math.Copysign(0.5, float64(v)))
-			b := int32(v) // towards zero
-			q[i] = byte(b)
-			sum += b
-		}
+		d, sum := roundQ8(t.data[at+j*qUnit:], x[u:])
 		putWord(t.data[at+n*qUnit+4*j:], math.Float32bits(f16Bits(f32ToF16Bits(d))))
 		slot := uint32(-offset * sum)
 		if affine {

@@ -115,6 +115,21 @@ func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float3
 	return true
 }
 
+// widenQ80 is Q8ToF32. False means that nothing was done.
+func widenQ80(dst *float32, src *byte, blocks int) bool {
+	switch {
+	case cpu.X86.AVX512:
+		widenQ80AVX512(dst, src, blocks)
+	case cpu.X86.AVX2 && cpu.X86.F16C:
+		widenQ80AVX2(dst, src, blocks)
+	default:
+		return false
+	}
+	return true
+}
+
+func prefetch(p *byte, lines int) { prefetchLines(p, lines) }
+
 // halfDots multiplies 4 rows with 2 or 4 of the tokens and says with how many, 0 for none. Strides in elements; n is a
 // multiple of 32.
 func halfDots(bfloat16 bool, tokens int, y *float32, w *uint16, x *float32, n, ldy, ldw, ldx int) int {

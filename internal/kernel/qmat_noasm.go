@@ -23,3 +23,6 @@ func halfDots(bfloat16 bool, tokens int, y *float32, w *uint16, x *float32, n, l
 }
 
 func halfRows(bfloat16 bool, y *float32, w *uint16, x *float32, n, rows, skip int) bool { return false }
+
+func widenQ80(dst *float32, src *byte, blocks int) bool { return false }
+func prefetch(p *byte, lines int)                       {}

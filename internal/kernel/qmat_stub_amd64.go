@@ -178,3 +178,18 @@ func halfRowsF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip in
 //
 //go:noescape
 func halfRowsBF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+
+// widenQ80AVX512 is Q8ToF32 of blocks > 0 blocks.
+//
+//go:noescape
+func widenQ80AVX512(dst *float32, src *byte, blocks int)
+
+// widenQ80AVX2 is Q8ToF32 of blocks > 0 blocks.
+//
+//go:noescape
+func widenQ80AVX2(dst *float32, src *byte, blocks int)
+
+// prefetchLines asks for lines > 0 lines of 64 bytes.
+//
+//go:noescape
+func prefetchLines(p *byte, lines int)

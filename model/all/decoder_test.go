@@ -133,6 +133,11 @@ func TestGradients(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	for name := range decoders {
 		m := build(t, name)
+		if name == "qwen2" { // with an adapter, too
+			if _, err := nn.AddLoRA(m, nn.LoRAOptions{Dropout: 0.1}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		cache, err := m.NewCache(nn.CacheOptions{DType: tensor.F16, MaxTokens: 200})
 		if err != nil {
 			t.Fatal(err)

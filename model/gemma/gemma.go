@@ -64,7 +64,7 @@ type Model struct {
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
 func New(c Config) *Model {
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: newNorm(&c, c.HiddenSize)}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: newNorm(&c, c.HiddenSize)}
 	var errs [2]error
 	m.local, errs[0] = c.newRoPE(local)
 	m.global, errs[1] = c.newRoPE(global)
@@ -77,7 +77,7 @@ func New(c Config) *Model {
 		m.Blocks = append(m.Blocks, newBlock(&c, i))
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m
@@ -88,14 +88,16 @@ func newBlock(c *Config, layer int) *Block {
 	a := llama.NewAttention(&c.Config, layer)
 	a.QNorm, a.KNorm, a.Scale = newNorm(c, c.HeadDim), newNorm(c, c.HeadDim), c.scale()
 	return &Block{AttnNorm: newNorm(c, C), Attn: a, AttnPost: newNorm(c, C), MLPNorm: newNorm(c, C), MLPPost: newNorm(c, C),
-		MLP: &MLP{nn.NewLinear(C, F, false), nn.NewLinear(C, F, false), nn.NewLinear(F, C, false)}, kind: c.LayerTypes[layer]}
+		MLP: &MLP{c.Linear(C, F, false), c.Linear(C, F, false), c.Linear(F, C, false)}, kind: c.LayerTypes[layer]}
 }
 
-// newNorm has its gain stored less 1, as the checkpoints do.
+// newNorm has its gain stored less 1, as the checkpoints do; GGUF files have it whole.
 func newNorm(c *Config, n int) *nn.RMSNorm {
 	l := nn.NewRMSNorm(n, c.NormEps)
-	l.Weight.Fill(0)
-	l.Centred = true
+	if !c.wholeGains {
+		l.Weight.Fill(0)
+		l.Centred = true
+	}
 	return l
 }
 

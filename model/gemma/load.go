@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/tensor"
@@ -15,6 +16,9 @@ var Family = model.DecoderFamily{
 	Name:  "gemma",
 	Match: func(c model.Checkpoint) bool { return c.ModelType() == "gemma3_text" },
 	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+
+	MatchGGUF: isGGUF,
+	FromGGUF:  func(f *gguf.File) (model.Decoder, error) { return FromGGUF(f) },
 }
 
 // binding is how published tensors become the model's: under their own names.

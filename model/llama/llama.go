@@ -37,8 +37,8 @@ type Attention struct {
 func NewAttention(c *Config, layer int) *Attention {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	bias := c.AttentionBias || c.ModelType == "qwen2"
-	a := &Attention{Q: c.linear(c.HiddenSize, q, bias), K: c.linear(c.HiddenSize, kv, bias), V: c.linear(c.HiddenSize, kv, bias),
-		Out: c.linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
+	a := &Attention{Q: c.Linear(c.HiddenSize, q, bias), K: c.Linear(c.HiddenSize, kv, bias), V: c.Linear(c.HiddenSize, kv, bias),
+		Out: c.Linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
 	if c.ModelType == "qwen3" {
 		a.QNorm, a.KNorm = nn.NewRMSNorm(c.HeadDim, c.NormEps), nn.NewRMSNorm(c.HeadDim, c.NormEps)
 	}
@@ -65,7 +65,7 @@ func (a *Attention) heads(x *tensor.Tensor) *tensor.Tensor {
 
 // NewMLP makes the feed-forward layer.
 func NewMLP(c *Config) *nn.SwiGLU {
-	linear := func(in, out int) *nn.Linear { return c.linear(in, out, c.MLPBias) }
+	linear := func(in, out int) *nn.Linear { return c.Linear(in, out, c.MLPBias) }
 	return &nn.SwiGLU{Gate: linear(c.HiddenSize, c.IntermediateSize), Up: linear(c.HiddenSize, c.IntermediateSize), Down: linear(c.IntermediateSize, c.HiddenSize)}
 }
 
@@ -101,12 +101,12 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("llama: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: c.embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
 		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewAttention(&c, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewMLP(&c)})
 	}
 	if !c.Tied {
-		m.Head = c.linear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
@@ -26,6 +27,9 @@ var Family = model.DecoderFamily{
 	Name:  "llama",
 	Match: func(c model.Checkpoint) bool { return slices.Contains(modelTypes, c.ModelType()) },
 	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+
+	MatchGGUF: isGGUF,
+	FromGGUF:  func(f *gguf.File) (model.Decoder, error) { return FromGGUF(f) },
 }
 
 // binding is how published tensors become the model's: they have its names but for what old files carry along.

@@ -51,19 +51,25 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("mixtral: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
-		moe := nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)
-		moe.Capacity, moe.ByChance = c.Capacity, c.ByChance
-		if c.Noisy {
-			moe.Noise = nn.NewLinear(c.HiddenSize, c.Experts, false)
-		}
-		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), moe})
+		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), newMoE(&c)})
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
+	return m
+}
+
+func newMoE(c *Config) *nn.MoE {
+	m := &nn.MoE{Gate: c.Linear(c.HiddenSize, c.Experts, false), TopK: c.ExpertsPerToken, Capacity: c.Capacity, ByChance: c.ByChance}
+	for range c.Experts {
+		m.Experts = append(m.Experts, llama.NewMLP(&c.Config))
+	}
+	if c.Noisy {
+		m.Noise = nn.NewLinear(c.HiddenSize, c.Experts, false)
+	}
 	return m
 }
 

@@ -27,6 +27,7 @@ func main() {
 	}
 	acts()
 	halves()
+	cache()
 	Generate()
 }
 
