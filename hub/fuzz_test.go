@@ -53,7 +53,7 @@ func FuzzTree(f *testing.F) {
 
 // A name of a model is one folder of the cache, whatever is typed.
 func FuzzParseRef(f *testing.F) {
-	for _, s := range []string{"acme/tiny", "acme/tiny:Q4_K_M", "../x", "a/b/c", "a--b/c", ":", "a/b:", "a/..", "A/b.c_d-e"} {
+	for _, s := range []string{"acme/tiny", "acme/tiny:Q4_K_M", "../x", "a/b/c", "a--b/c", ":", "a/b:", "a/..", "A/b.c_d-e", "a-/1", "a/-b"} {
 		f.Add(s)
 	}
 	h, err := New(Options{Cache: "cache"})
