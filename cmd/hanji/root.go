@@ -65,6 +65,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newInspectCmd(g),
 		newQuantizeCmd(g),
 		newReproduceCmd(),
+		newServeCmd(g),
 		newTokenizeCmd(g),
 		newTrainCmd(g),
 		newVersionCmd(),
