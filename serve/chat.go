@@ -31,6 +31,8 @@ type chatRequest struct {
 	ServiceTier          json.RawMessage `json:"service_tier" ignored:"there is one"`
 	PromptCacheKey       json.RawMessage `json:"prompt_cache_key" ignored:"every prompt is looked for in the cache"`
 	PromptCacheRetention json.RawMessage `json:"prompt_cache_retention" ignored:"the cache keeps what it has room for"`
+	PromptCacheOptions   json.RawMessage `json:"prompt_cache_options" ignored:"the cache keeps what it has room for"`
+	Moderation           json.RawMessage `json:"moderation" ignored:"the server judges nothing"`
 	ReasoningEffort      json.RawMessage `json:"reasoning_effort" ignored:"templates have no place for it"`
 	Verbosity            json.RawMessage `json:"verbosity" ignored:"templates have no place for it"`
 	Prediction           json.RawMessage `json:"prediction" ignored:"a matter of speed alone"`

@@ -164,7 +164,9 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) *fault {
 	echo := make([]string, len(q.prompts))
 	if c.Echo {
 		for i, p := range q.prompts {
-			echo[i] = m.language.Tokenizer.Decode(p, tokenizer.DecodeOptions{})
+			if echo[i] = m.language.Tokenizer.Decode(p, tokenizer.DecodeOptions{}); c.Prompt.texts != nil {
+				echo[i] = c.Prompt.texts[i]
+			}
 		}
 	}
 	if c.Stream {

@@ -21,11 +21,17 @@ type messagesRequest struct {
 	TopK        *int            `json:"top_k"`
 	Tools       []messagesTool  `json:"tools"`
 	ToolChoice  *messagesChoice `json:"tool_choice"`
+	Config      *outputConfig   `json:"output_config"`
 
 	Metadata    json.RawMessage `json:"metadata" ignored:"users are not told apart"`
 	ServiceTier json.RawMessage `json:"service_tier" ignored:"there is one"`
 	Thinking    json.RawMessage `json:"thinking" ignored:"templates have no place for it"`
 	Cache       json.RawMessage `json:"cache_control" ignored:"every prompt is looked for in the cache"`
+
+	Diagnostics json.RawMessage `json:"diagnostics" ignored:"there are none"`
+	Geo         json.RawMessage `json:"inference_geo" ignored:"it runs here"`
+	Speed       json.RawMessage `json:"speed" ignored:"there is one"`
+	Profile     json.RawMessage `json:"user_profile_id" ignored:"users are not told apart"`
 
 	Servers   json.RawMessage `json:"mcp_servers" refused:"the server calls no others"`
 	Container json.RawMessage `json:"container" refused:"the server runs no code"`
@@ -72,7 +78,18 @@ type messagesTool struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description"`
 	Schema      json.RawMessage `json:"input_schema"`
-	Cache       json.RawMessage `json:"cache_control"` // does nothing
+	Cache       json.RawMessage `json:"cache_control"`  // does nothing
+	Strict      *bool           `json:"strict"`         // calls that must come are always held to the schema
+	Examples    json.RawMessage `json:"input_examples"` // does nothing
+}
+
+// outputConfig says what the answer looks like.
+type outputConfig struct {
+	Effort json.RawMessage `json:"effort"` // does nothing
+	Format *struct {
+		Type   string          `json:"type"`
+		Schema json.RawMessage `json:"schema"`
+	} `json:"format"`
 }
 
 type messagesChoice struct {
@@ -172,7 +189,11 @@ func (c *messagesRequest) request(s *Server, m *Model) (*request, *fault) {
 		}
 	}
 	q.o.Stop = c.Stop
-	if f := q.tools.constrain(m, &q.o); f != nil {
+	var answer *format
+	if c.Config != nil && c.Config.Format != nil {
+		answer = &format{Type: c.Config.Format.Type, Schema: &namedSchema{Schema: c.Config.Format.Schema}}
+	}
+	if f := q.constrain(answer, "output_config.format"); f != nil {
 		return nil, f
 	}
 	prompt, f := m.prompt(list, q.tools.tools)

@@ -31,12 +31,18 @@ type responseRequest struct {
 	ServiceTier          json.RawMessage `json:"service_tier" ignored:"there is one"`
 	PromptCacheKey       json.RawMessage `json:"prompt_cache_key" ignored:"every prompt is looked for in the cache"`
 	PromptCacheRetention json.RawMessage `json:"prompt_cache_retention" ignored:"the cache keeps what it has room for"`
+	PromptCacheOptions   json.RawMessage `json:"prompt_cache_options" ignored:"the cache keeps what it has room for"`
+	Moderation           json.RawMessage `json:"moderation" ignored:"the server judges nothing"`
+	BackgroundOptions    json.RawMessage `json:"background_options" ignored:"nothing runs in the background"`
+	Programs             json.RawMessage `json:"access_programs" ignored:"there are none"`
 	Reasoning            json.RawMessage `json:"reasoning" ignored:"templates have no place for it"`
 	MaxToolCalls         json.RawMessage `json:"max_tool_calls" ignored:"the server runs no tools"`
 	StreamOptions        json.RawMessage `json:"stream_options" ignored:"usage comes always, and nothing is obfuscated"`
 
 	Previous     json.RawMessage `json:"previous_response_id" refused:"nothing is stored: send the whole conversation as input"`
 	Conversation json.RawMessage `json:"conversation" refused:"nothing is stored: send the whole conversation as input"`
+	Context      json.RawMessage `json:"context_management" refused:"a conversation is never shortened here"`
+	Image        json.RawMessage `json:"image" refused:"the model makes no images"`
 	Prompt       json.RawMessage `json:"prompt" refused:"there are no stored prompts"`
 }
 
