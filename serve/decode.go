@@ -22,10 +22,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *fault) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Now().Add(s.o.BodyTime)) // not there in tests without a connection
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
-	_ = c.SetReadDeadline(time.Time{}) // or the watch for the client's leaving would end with it
 	if err == nil {
+		_ = c.SetReadDeadline(time.Time{}) // or the watch for the client's leaving would end with it
 		return b, nil
 	}
+	w.Header().Set("Connection", "close") // or net/http would wait for the rest of the body
 	if f := asFault(err); f != nil {
 		return nil, f
 	}
@@ -53,7 +54,8 @@ func decode(b []byte, v any) *fault {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &typ):
-		return invalid(typ.Field, "%s is a %s, want %s", typ.Field, typ.Value, wanted(typ.Type))
+		name := strings.TrimPrefix(typ.Field, "sampling.") // embedded: no part of the name
+		return invalid(name, "%s is a %s, want %s", name, typ.Value, wanted(typ.Type))
 	}
 	return faultf(http.StatusBadRequest, "invalid_json", "the body cannot be read: %v", err)
 }

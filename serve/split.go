@@ -39,11 +39,11 @@ func (s *splitter) write(piece string) (text string, calls []toolCall) {
 	s.held += piece
 	if !s.began {
 		first := strings.TrimLeft(s.held, " \t\r\n")
-		if first == "" {
+		if first == "" || first != mistralOpen && strings.HasPrefix(mistralOpen, first) {
 			return "", nil
 		}
 		s.began = true
-		s.json = first[0] == '{' || first[0] == '[' && !strings.HasPrefix(mistralOpen, first[:min(len(first), len(mistralOpen))])
+		s.json = s.tools.forced() || first[0] == '{' || first[0] == '[' && !strings.HasPrefix(first, mistralOpen)
 	}
 	if s.json {
 		return "", nil
