@@ -70,6 +70,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newQuantizeCmd(g),
 		newReproduceCmd(g),
 		newRmCmd(g),
+		newServeCmd(g),
 		newTokenizeCmd(g),
 		newTrainCmd(g),
 		newVersionCmd(),
