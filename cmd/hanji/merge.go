@@ -33,7 +33,11 @@ chat --lora runs an adapter over any of these without merging.`,
 				}
 				bar.Set(done)
 			}
-			n, err := all.MergeLoRA(cmd.Context(), args[0], lora, out, o)
+			base, err := modelPath(args[0])
+			if err != nil {
+				return err
+			}
+			n, err := all.MergeLoRA(cmd.Context(), base, lora, out, o)
 			if bar != nil {
 				bar.Done()
 			}
