@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -141,6 +142,7 @@ type speaker struct {
 	tokenizer *tokenizer.Tokenizer
 	template  *chat.Template
 	options   chat.Options
+	ends      []int32 // special tokens that answers end with
 }
 
 // sample renders a conversation. A token is learned that ends within an answer, from where the prompt for it ends to its end token: what a model
@@ -170,6 +172,9 @@ func (s *speaker) sample(messages []chat.Message) (out sample, err error) {
 			from := len(out.tokens) - placeless
 			copy(out.labels[from:], out.tokens[from:])
 			out.words += placeless
+			if k.End == answers[0].End && s.tokenizer.IsSpecial(k.ID) && !slices.Contains(s.ends, k.ID) {
+				s.ends = append(s.ends, k.ID)
+			}
 		}
 		placeless = 0
 	}

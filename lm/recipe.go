@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/hanji-ml/hanji/chat"
@@ -173,18 +172,11 @@ func (r *Recipe) Validate() error {
 	return errors.Join(problems...)
 }
 
-// expand puts environment variables into a path of the recipe. One that is not set is an error: the path would be another.
+// expand is train.Expand.
 func expand(key, path string) (string, error) {
-	missing := ""
-	out := os.Expand(path, func(name string) string {
-		v := os.Getenv(name)
-		if v == "" {
-			missing = name
-		}
-		return v
-	})
-	if missing != "" {
-		return "", fmt.Errorf("lm: recipe: %s is %s, and the environment variable %s is not set; set it, or give another path by --set %s=PATH", key, path, missing, key)
+	out, err := train.Expand(key, path)
+	if err != nil {
+		err = fmt.Errorf("lm: %w", err)
 	}
-	return out, nil
+	return out, err
 }

@@ -64,6 +64,7 @@ type work struct {
 	trained    *tokenizer.Trained
 	tokenizer  *tokenizer.Tokenizer
 	template   *chat.Template // nil for text
+	ends       []int32        // of answers, for conversations
 	jinja      string         // source of a built-in template, written beside the model
 	model      model.TrainableDecoder
 	opaque     bool // some of its weights are in a format of their own

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/model"
@@ -53,7 +54,13 @@ func (w *work) save(out string) error {
 	if r := w.tokenizer.Roles(); r.BOS >= 0 {
 		generation["bos_token_id"] = r.BOS
 	}
-	if eos := w.model.Spec().EOS; len(eos) == 1 {
+	eos := slices.Clone(w.model.Spec().EOS)
+	for _, id := range w.ends {
+		if !slices.Contains(eos, id) {
+			eos = append(eos, id)
+		}
+	}
+	if len(eos) == 1 {
 		generation["eos_token_id"] = eos[0]
 	} else if len(eos) > 1 {
 		generation["eos_token_id"] = eos
