@@ -67,6 +67,7 @@ type Engine struct {
 	last    int       // sequence given out; they begin with 1
 	batch   model.Batch
 	turns   []turn
+	ids     []int            // of kept prefixes, now and then
 	rows    []float32        // what the model gave: logits, or hidden states
 	width   int              // of a row
 	sampler func(lo, hi int) // bound once: a closure a call would be allocated
@@ -207,7 +208,7 @@ func (e *Engine) Close() {
 // EngineStats counts what an engine has done and shows what it does.
 type EngineStats struct {
 	Slots, Running, Waiting int    // outputs at a time; that have a slot, that wait for one
-	CacheTokens, CacheFree  int    // tokens that the cache has room for, and that of pages nobody has
+	CacheTokens, CacheFree  int    // tokens that the cache has room for, and those that outputs do not take now
 	Prefixes                int    // ended sequences that are kept
 	PrefixQueries           uint64 // tokens of prompts that were looked for among what the cache has,
 	PrefixHits              uint64 // and those that were found

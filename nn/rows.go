@@ -86,8 +86,8 @@ func (r *Rows) Rotation(c *tensor.Ctx, rope *RoPE, dt tensor.DType) Rotation {
 	return t
 }
 
-// Next ends a layer and returns its output x. With a cache all else that was made since Rotation is given back to the next layer,
-// so that a prompt takes the memory of one layer.
+// Next ends a part of a layer, whose output is x, and returns it. With a cache all else that was made since Rotation is given back,
+// so that a prompt takes the memory of one such part.
 func (r *Rows) Next(x *tensor.Tensor) *tensor.Tensor {
 	if r.cache == nil {
 		return x

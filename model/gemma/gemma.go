@@ -46,8 +46,8 @@ type Block struct {
 
 // Forward maps [N, C] to [N, C].
 func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) *tensor.Tensor {
-	h := x.Add(b.AttnPost.Forward(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
-	return h.Add(b.MLPPost.Forward(b.MLP.Forward(b.MLPNorm.Forward(h))))
+	h := rows.Next(x.Add(b.AttnPost.Forward(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))))
+	return rows.Next(h.Add(b.MLPPost.Forward(b.MLP.Forward(b.MLPNorm.Forward(h)))))
 }
 
 // Model is Gemma3ForCausalLM.

@@ -79,8 +79,8 @@ type Block struct {
 
 // Forward maps [N, C] to [N, C].
 func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) *tensor.Tensor {
-	h := x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))
-	return h.Add(b.MLP.Forward(b.MLPNorm.Forward(h)))
+	h := rows.Next(x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
+	return rows.Next(h.Add(b.MLP.Forward(b.MLPNorm.Forward(h))))
 }
 
 // Model is LlamaForCausalLM.
@@ -156,7 +156,7 @@ func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tenso
 func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {
 	rot := rows.Rotation(x.Ctx(), m.rope, x.DType())
 	for _, b := range m.Blocks {
-		x = rows.Next(b.Forward(x, rot, rows))
+		x = b.Forward(x, rot, rows)
 	}
 	return x
 }

@@ -28,9 +28,9 @@ type Block struct {
 
 // Forward maps [N, C] to [N, C] and says what the router did.
 func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) (y *tensor.Tensor, routed nn.Routed) {
-	h := x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))
+	h := rows.Next(x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
 	y, routed = b.MoE.Forward(b.MoENorm.Forward(h))
-	return h.Add(y), routed
+	return rows.Next(h.Add(y)), routed
 }
 
 // Model is MixtralForCausalLM.
