@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/hanji-ml/hanji/chat"
+	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
@@ -142,7 +143,6 @@ type speaker struct {
 	tokenizer *tokenizer.Tokenizer
 	template  *chat.Template
 	options   chat.Options
-	ends      []int32 // special tokens that answers end with
 }
 
 // sample renders a conversation. A token is learned that ends within an answer, from where the prompt for it ends to its end token: what a model
@@ -172,8 +172,8 @@ func (s *speaker) sample(messages []chat.Message) (out sample, err error) {
 			from := len(out.tokens) - placeless
 			copy(out.labels[from:], out.tokens[from:])
 			out.words += placeless
-			if k.End == answers[0].End && s.tokenizer.IsSpecial(k.ID) && !slices.Contains(s.ends, k.ID) {
-				s.ends = append(s.ends, k.ID)
+			if k.End == answers[0].End && s.tokenizer.IsSpecial(k.ID) && !slices.Contains(out.ends, k.ID) {
+				out.ends = append(out.ends, k.ID)
 			}
 		}
 		placeless = 0
@@ -220,15 +220,20 @@ func (s *speaker) answers(messages []chat.Message, p chat.Prompt) (list []chat.S
 
 // samples renders conversations; those in which nothing is to be learned or that the template refuses are left out, and counted by reason.
 func (s *speaker) samples(list [][]chat.Message) (out []sample, skipped map[string]int) {
+	all, errs := make([]sample, len(list)), make([]error, len(list))
+	par.For(len(list), 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			all[i], errs[i] = s.sample(opening(list[i]))
+		}
+	})
 	skipped = map[string]int{}
-	for _, messages := range list {
-		one, err := s.sample(opening(messages))
+	for i, one := range all {
 		var raised *chat.RaisedError
 		switch {
-		case errors.As(err, &raised):
+		case errors.As(errs[i], &raised):
 			skipped["the template refuses it: "+raised.Message]++
-		case err != nil:
-			skipped[err.Error()]++
+		case errs[i] != nil:
+			skipped[errs[i].Error()]++
 		case one.words == 0:
 			skipped["the assistant says nothing"]++
 		default:

@@ -84,9 +84,15 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 			return nil, nil, sum, err
 		}
 		s := w.speaker()
-		defer func() { w.ends = s.ends }()
 		if a, sum.Skipped = s.samples(train); len(a) == 0 {
 			return nil, nil, sum, fmt.Errorf("lm: recipe: no conversation can be learned from: %s", reasons(sum.Skipped))
+		}
+		for _, one := range a {
+			for _, id := range one.ends {
+				if !slices.Contains(w.ends, id) {
+					w.ends = append(w.ends, id)
+				}
+			}
 		}
 		var skipped map[string]int
 		b, skipped = s.samples(val)

@@ -124,6 +124,9 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		res.Before = &before
 		w.log(Event{Event: train.Event{Kind: "before", Loss: before.Nats}, HeldOut: &before})
 	}
+	if err := w.note(); err != nil {
+		return res, err
+	}
 	w.mark = time.Now()
 	res.Train, err = train.Run(ctx, task, opts)
 	if w.spent > 0 {
