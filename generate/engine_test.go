@@ -211,7 +211,11 @@ func TestEngineQuantised(t *testing.T) {
 		prompts = append(prompts, somePrompt(uint64(i), 1+6*i))
 	}
 	golden.Paths(t, func(t *testing.T) {
-		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q6_K} {
+		types := []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q6_K, quant.Q2_K, quant.Q3_K, quant.Q5_K, quant.Q5_0, quant.Q5_1, quant.IQ4_NL}
+		if strings.HasSuffix(t.Name(), "portable") {
+			types = types[:1] // it is slow, and knows no tiles
+		}
+		for _, typ := range types {
 			m, err := all.NewDecoder("llama", []byte(`{"vocab_size": 64, "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1,
 				"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "initializer_range": 0.3}`), 1)
 			if err != nil {

@@ -29,6 +29,7 @@ func (e *Engine) run() {
 		e.step(false)
 		e.step(true)
 	}
+	e.unsaved = e.save()
 }
 
 // step brings every output a token on, or some of its prompt; or, with hidden, texts that are to be embedded.

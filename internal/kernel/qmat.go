@@ -150,14 +150,10 @@ func (m *QMat) Mul(dst []float32, ldd int, x *QActs) {
 		}
 		return
 	}
-	// About four chunks a thread, at most 8 groups: their weights stay in L2 while tile after tile meets them. A single tile takes
-	// smaller chunks, of which the last is waited for less.
-	groups, most := (m.rows+qRows-1)/qRows, 8
-	if len(x.tiles) == 1 {
-		most = 3
-	}
+	// About four chunks a thread, at most 8 groups: their weights stay in L2 while tile after tile meets them.
+	groups := (m.rows + qRows - 1) / qRows
 	x.m, x.dst, x.ldd = m, dst, ldd
-	par.For(groups, max(1, min(most, groups/(4*par.Threads()))), x.mult)
+	par.For(groups, max(1, min(8, groups/(4*par.Threads()))), x.mult)
 	x.m, x.dst = nil, nil
 	runtime.KeepAlive(m) // its memory goes with it
 }

@@ -12,9 +12,7 @@
 // while the pool is busy (from inside another loop, or by another goroutine) runs inline.
 //
 // Workers look for the next loop for a few microseconds and then park; the time they look is
-// halved whenever it was in vain, so a machine with fewer free cores than threads loses little. Where
-// other programs keep a core and loops are short, waiting for a helper that was stopped in the middle of a
-// chunk costs more than it helps: the caller then works alone for a while.
+// halved whenever it was in vain, so a machine with fewer free cores than threads loses little.
 package par
 
 import (
@@ -47,7 +45,7 @@ func (p *Panic) Unwrap() error {
 func For(n, grain int, fn func(lo, hi int)) {
 	grain = max(grain, 1)
 	if n > grain {
-		if helpers := thePool.helpers(n, grain); helpers > 0 && thePool.busy.CompareAndSwap(false, true) {
+		if helpers := min((n-1)/grain, Threads()-1); helpers > 0 && thePool.busy.CompareAndSwap(false, true) {
 			thePool.plain = fn
 			thePool.run(n, grain, helpers)
 			return
@@ -63,7 +61,7 @@ func For(n, grain int, fn func(lo, hi int)) {
 func ForWorker(n, grain int, fn func(worker, lo, hi int)) {
 	grain = max(grain, 1)
 	if n > grain {
-		if helpers := thePool.helpers(n, grain); helpers > 0 && thePool.busy.CompareAndSwap(false, true) {
+		if helpers := min((n-1)/grain, Threads()-1); helpers > 0 && thePool.busy.CompareAndSwap(false, true) {
 			thePool.numbered = fn
 			thePool.run(n, grain, helpers)
 			return

@@ -141,47 +141,6 @@ func TestBusyNeighboursDoNotCollapseIt(t *testing.T) {
 	}
 }
 
-// Waiting for a stopped helper sends the caller off alone, unless the helper does more than that costs; loops of a few uneven
-// chunks do not.
-func TestBalance(t *testing.T) {
-	const us = time.Microsecond
-	for name, c := range map[string]struct {
-		chunks, mine   int
-		worked, waited time.Duration
-		stops          int // in a hundred loops, one has such a wait; the others wait for 5 µs
-		alone          bool
-	}{
-		"quiet":                  {16, 8, 50 * us, 5 * us, 100, false},
-		"uneven":                 {2, 1, 60 * us, 150 * us, 100, false},
-		"stopped now and then":   {16, 8, 50 * us, 3000 * us, 1, false},
-		"stopped often":          {16, 12, 80 * us, 3000 * us, 5, true},
-		"stopped in a long loop": {400, 300, 60000 * us, 3000 * us, 50, false},
-	} {
-		var b balance
-		alone := false
-		for i := range 300 {
-			waited := 5 * us
-			if i%100 < c.stops {
-				waited = c.waited
-			}
-			b.add(c.chunks, c.mine, c.worked, waited)
-			alone = alone || b.alone()
-		}
-		if alone != c.alone {
-			t.Errorf("%s: alone %v", name, alone)
-		}
-	}
-	var b balance
-	b.add(4, 4, 40*us, 4500*us)
-	if !b.alone() {
-		t.Error("a stop of 4.5 ms without help")
-	}
-	time.Sleep(200 * time.Millisecond)
-	if b.alone() {
-		t.Error("alone for ever")
-	}
-}
-
 func BenchmarkFor(b *testing.B) {
 	for _, threads := range []int{1, 2, 4} {
 		b.Run(fmt.Sprintf("empty/threads=%d", threads), func(b *testing.B) {

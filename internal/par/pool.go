@@ -17,7 +17,6 @@ type pool struct {
 	workers  []*worker
 	joined   chan struct{} // a worker tells a parked caller that it has finished
 	patience patience      // the caller's, at the join
-	balance  balance
 
 	_      cpu.CacheLinePad
 	next   atomic.Int64 // first index not yet handed out; beyond n: nothing left
@@ -58,13 +57,10 @@ func (p *pool) run(n, grain, helpers int) {
 	for _, w := range crew {
 		w.start()
 	}
-	begun := now()
-	mine := p.chunks(0)
-	done := now()
+	p.chunks(0)
 	for _, w := range crew {
 		p.join(w)
 	}
-	p.balance.add((n-1)/grain+1, mine, done-begun, now()-done)
 	p.plain, p.numbered = nil, nil
 	failed := p.failed.Load()
 	p.busy.Store(false)
@@ -73,8 +69,8 @@ func (p *pool) run(n, grain, helpers int) {
 	}
 }
 
-// chunks works off chunks until none is left, and counts its own. A panic ends the loop for everyone.
-func (p *pool) chunks(number int) (count int) {
+// chunks works off chunks until none is left. A panic ends the loop for everyone.
+func (p *pool) chunks(number int) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.next.Store(int64(p.n)) // first: writing down the stack takes its time
@@ -85,24 +81,14 @@ func (p *pool) chunks(number int) (count int) {
 	for {
 		lo := int(p.next.Add(int64(grain))) - grain
 		if lo >= n {
-			return count
+			return
 		}
-		count++
 		if hi := min(lo+grain, n); p.plain != nil {
 			p.plain(lo, hi)
 		} else {
 			p.numbered(number, lo, hi)
 		}
 	}
-}
-
-// helpers is how many workers a loop may have beside its caller.
-func (p *pool) helpers(n, grain int) int {
-	h := min((n-1)/grain, Threads()-1)
-	if h > 0 && p.balance.alone() {
-		return 0
-	}
-	return h
 }
 
 func (p *pool) hire() {
