@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // builtins are the formats of models that came without a template, or before there were any.
@@ -122,6 +123,21 @@ func Builtin(name string) (*Template, error) {
 		t.vars["default_system"] = nil
 	}
 	return t, nil
+}
+
+// Whole is the template as a checkpoint's chat_template.jinja: Source, with a built-in's own settings before it.
+func (t *Template) Whole() string {
+	switch system := t.vars["default_system"].(type) {
+	case string:
+		if strings.Contains(t.source, "default_system") {
+			return fmt.Sprintf("{%%- set default_system = %q -%%}\n", system) + t.source
+		}
+	default:
+		if t.vars != nil {
+			return "{%- set default_system = none -%}\n" + t.source
+		}
+	}
+	return t.source
 }
 
 // Builtins are the names that Builtin knows: vicuna is Vicuna v1.1 (and LLaVA 1.5), llama-2,

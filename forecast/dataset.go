@@ -1,8 +1,6 @@
 package forecast
 
 import (
-	"math/rand/v2"
-
 	"github.com/hanji-ml/hanji/series"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -52,9 +50,4 @@ func (w *Windows) Batch(ctx *tensor.Ctx, index []int) (past, target *tensor.Tens
 		y = append(y, w.X[at*w.C:(at+w.Horizon)*w.C]...)
 	}
 	return ctx.F32s(p, len(index), w.Context, w.C), ctx.F32s(y, len(index), w.Horizon, w.C)
-}
-
-// shuffled is a permutation of n that only seed and epoch decide.
-func shuffled(seed uint64, epoch, n int) []int {
-	return rand.New(rand.NewPCG(seed, uint64(epoch))).Perm(n)
 }

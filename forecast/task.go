@@ -8,6 +8,7 @@ import (
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
+	"github.com/hanji-ml/hanji/train"
 )
 
 // Task trains a forecaster on windows of one multivariate series; it implements train.Task.
@@ -30,7 +31,7 @@ func (t *Task) StepsPerEpoch() int { return t.Train.Len() / max(t.Batch, 1) }
 // Loss implements train.Task.
 func (t *Task) Loss(ctx *tensor.Ctx, epoch, step int) *tensor.Tensor {
 	if t.order == nil || t.epoch != epoch {
-		t.epoch, t.order = epoch, shuffled(t.Seed, epoch, t.Train.Len())
+		t.epoch, t.order = epoch, train.Order(t.Seed, epoch, t.Train.Len())
 	}
 	step %= t.StepsPerEpoch() // with accumulated batches an epoch's order is gone through again
 	past, target := t.Train.Batch(ctx, t.order[step*t.Batch:(step+1)*t.Batch])

@@ -26,6 +26,7 @@ type objective struct {
 	renewW     []float32
 
 	sampled func(queries []int32, score []float64, grad, hess []float32) // gradients of some queries only
+	rngs    []random                                                     // of each query; nil: nothing is drawn
 }
 
 func newObjective(ds *Dataset, o *Options) (*objective, error) {

@@ -92,12 +92,12 @@ func (obj *objective) initRanking(ds *Dataset, o *Options) error {
 	if obj.name == "lambdarank" {
 		query = newLambdaRank(ds, o, d).query
 	} else {
-		rngs := make([]random, len(ds.queries)-1)
-		for q := range rngs {
-			rngs[q] = newRandom(o.ObjectiveSeed + q)
+		obj.rngs = make([]random, len(ds.queries)-1)
+		for q := range obj.rngs {
+			obj.rngs[q] = newRandom(o.ObjectiveSeed + q)
 		}
 		query = func(q int, label []float32, score []float64, grad, hess []float32) {
-			xendcg(&rngs[q], label, score, grad, hess)
+			xendcg(&obj.rngs[q], label, score, grad, hess)
 		}
 	}
 	one := func(q int, score []float64, grad, hess []float32) {

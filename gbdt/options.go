@@ -148,6 +148,12 @@ type Options struct {
 	Validation []Validation          // sets to evaluate after every iteration, in order
 	InitModel  *Model                // go on from this model: its trees come first
 	OnIter     func(Iteration) error // called after every iteration; an error ends training and is returned, [ErrStop] ends it well
+	// Checkpoint is a file that training writes its state to after every CheckpointFreq rounds (default 10), and goes on from if it
+	// is there: a training that was killed ends with the very model that it would have given. It is refused where parameters
+	// (but for NumIterations) or data are others. "": none. Training leaves the file; remove it when the model is safe.
+	Checkpoint     string
+	CheckpointFreq int
+
 	// AsCommand trains as the lightgbm command, not as its Python package: training ends with the first iteration that finds
 	// no split; early stopping looks at the last position of ndcg and map alone, and cuts the model only where it stops.
 	AsCommand bool
@@ -415,7 +421,7 @@ func boolText(v string) string {
 var unsaved = []string{"task", "input_model", "output_model", "snapshot_freq", "save_binary", "start_iteration_predict",
 	"num_iteration_predict", "predict_raw_score", "predict_leaf_index", "predict_contrib", "predict_disable_shape_check", "pred_early_stop",
 	"pred_early_stop_freq", "pred_early_stop_margin", "output_result", "convert_model_language", "convert_model", "metric_freq",
-	"is_provide_training_metric", "gpu_device_id_list"}
+	"is_provide_training_metric", "gpu_device_id_list", "checkpoint", "checkpoint_freq"}
 
 // leading come first in that block, whatever their place elsewhere.
 var leading = []string{"boosting", "objective", "metric", "tree_learner", "device_type"}

@@ -153,4 +153,8 @@ var params = []param{
 	{name: "gpu_device_id_list", initial: ""},
 	{name: "gpu_use_dp", initial: "false"},
 	{name: "num_gpu", initial: "1"},
+
+	// hanji's own, not in model files.
+	{name: "checkpoint", initial: "", at: func(o *Options) any { return &o.Checkpoint }},
+	{name: "checkpoint_freq", initial: "10", at: func(o *Options) any { return &o.CheckpointFreq }, lo: 0, hi: plusInf, open: true},
 }

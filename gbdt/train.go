@@ -69,6 +69,7 @@ type trainer struct {
 	dart    *dart
 	forest  *forest
 	early   *earlyStop
+	id      string // see identity; "" without checkpoints
 }
 
 // evalSet is a data set with its scores and metrics.
@@ -192,6 +193,12 @@ func (t *trainer) run(ctx context.Context) (*Model, error) {
 	if t.o.EarlyStoppingRound > 0 && t.o.Boosting != "dart" {
 		t.early = &earlyStop{o: t.o}
 	}
+	if t.o.Checkpoint != "" {
+		t.id = t.identity()
+		if err := t.resume(); err != nil {
+			return nil, err
+		}
+	}
 	for t.round < t.o.NumIterations {
 		t.round++
 		grown := t.iter
@@ -203,6 +210,11 @@ func (t *trainer) run(ctx context.Context) (*Model, error) {
 		}
 		if stop, err := t.report(t.round == t.o.NumIterations); stop || err != nil {
 			return t.finish(err)
+		}
+		if t.due() {
+			if err := t.save(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return t.finish(nil)

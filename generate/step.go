@@ -29,6 +29,7 @@ func (e *Engine) run() {
 		e.step(false)
 		e.step(true)
 	}
+	e.unsaved = e.save()
 }
 
 // step brings every output a token on, or some of its prompt; or, with hidden, texts that are to be embedded.
@@ -67,8 +68,15 @@ func (e *Engine) step(hidden bool) {
 	e.stats.Steps++
 	e.stats.Rows += uint64(len(e.batch.Tokens))
 	e.stats.OutputTokens += uint64(said)
-	e.stats.CacheFree, e.stats.Prefixes = e.cache.Room(), len(e.kept)
+	e.stats.CacheFree, e.stats.Prefixes = e.free(), len(e.kept)
 	e.mu.Unlock()
+	for _, t := range e.turns { // at last: who has read the last token may ask for another at once, or for the counts
+		if t.done || t.err != nil {
+			t.o.finish(t.err)
+		} else {
+			t.o.say()
+		}
+	}
 	clear(e.turns)
 }
 
@@ -96,7 +104,7 @@ func (e *Engine) forward(hidden bool) (*tensor.Tensor, error) {
 func (e *Engine) call(hidden bool) (out *tensor.Tensor, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("generate: the model panics: %v\n%s", v, debug.Stack())
+			err = &Panic{v, debug.Stack()}
 		}
 	}()
 	e.ctx.Next(0)
@@ -168,7 +176,7 @@ func (e *Engine) sampleTurns(lo, hi int) {
 func (e *Engine) sample(t *turn) {
 	defer func() {
 		if v := recover(); v != nil {
-			t.err = fmt.Errorf("generate: choosing a token panics: %v\n%s", v, debug.Stack())
+			t.err = &Panic{v, debug.Stack()}
 		}
 	}()
 	for i := range t.want {
@@ -184,22 +192,29 @@ func (e *Engine) sample(t *turn) {
 	}
 }
 
-// settle takes wrong guesses back, and the slot of an output that has ended, before its tokens are handed over: who has read
-// the last may ask for another at once.
+// settle takes wrong guesses back, and the slot of an output that has ended.
 func (e *Engine) settle(t *turn) {
 	o := t.o
 	if seen := len(o.tokens()) - 1; o.s != nil && e.cache.Len(o.seq) > seen {
-		if err := e.cache.Truncate(o.seq, seen); err != nil && !t.done && t.err == nil {
-			t.err = fmt.Errorf("generate: %w", err)
+		if err := e.cache.Truncate(o.seq, seen); err != nil {
+			e.cache.Free(o.seq)
+			if !t.done && t.err == nil {
+				t.err = fmt.Errorf("generate: %w", err)
+			}
 		}
 	}
-	switch {
-	case t.err != nil:
+	if t.err != nil {
 		e.cache.Free(o.seq) // what it holds may be what was wrong
-		e.release(o, t.err)
-	case t.done:
-		e.release(o, nil)
-	default:
-		o.say()
+	}
+	if t.done || t.err != nil {
+		e.release(o)
 	}
 }
+
+// Panic is the error of an output whose filter, or whose model, has panicked.
+type Panic struct {
+	Value any
+	Stack []byte // where
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("generate: panic: %v", p.Value) }

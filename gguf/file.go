@@ -159,6 +159,14 @@ func (f *File) Version() int { return f.version }
 // Alignment is what tensors' offsets in the file are multiples of, in bytes.
 func (f *File) Alignment() int { return f.alignment }
 
+// Drop tells the system that data, of one of f's tensors, will not be read soon: its pages leave the process's memory until they
+// are touched again.
+func (f *File) Drop(data []byte) {
+	for _, m := range f.maps {
+		m.Drop(data)
+	}
+}
+
 // Close gives the mappings back. Tensors of f must not be used afterwards. A
 // second call does nothing.
 func (f *File) Close() error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -97,7 +98,7 @@ type Embedder interface {
 type TrainableDecoder interface {
 	Decoder
 	// Loss is the mean negative log-likelihood of the labels (i64 [B, T]) after the first of each row, the label of position
-	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count.
+	// t+1 against what the tokens (i64 [B, T]) up to t give; IgnoreLabel does not count. In training a family may add terms of its own.
 	Loss(ctx *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor
 	// Save writes config.json and model.safetensors into dir, in the layout that Load and the reference read.
 	Save(dir string) error
@@ -111,4 +112,7 @@ type DecoderFamily struct {
 	Name  string
 	Match func(c Checkpoint) bool
 	Load  func(c Checkpoint, set map[string]string) (Decoder, error)
+	// The same for GGUF files. The decoder is an io.Closer that closes the file; on an error it stays open.
+	MatchGGUF func(meta gguf.Metadata) bool
+	FromGGUF  func(f *gguf.File) (Decoder, error)
 }

@@ -15,10 +15,12 @@ type CacheOptions struct {
 	HeadDim int   // D
 	Windows []int // of each layer: positions that a row sees, its own included; 0: all; nil: all in every layer
 
-	DType      tensor.DType // of what is stored: F32, F16 (half the memory, each number rounded to 11 bits), or F64 for models of f64
-	MaxTokens  int          // room, over all sequences, in whole pages; a decoder's default is its context
-	PageTokens int          // P; 0: 32
-	Rewind     int          // how many tokens Truncate can take back where windows have passed; 0: PageTokens
+	// DType of what is stored: F32, F16 (half the memory, each number rounded to 11 bits), U8 (blocks of Q8_0: about a quarter,
+	// rounded to 127 steps of the largest of 32 neighbours; for heads of a multiple of 32), or F64 for models of f64.
+	DType      tensor.DType
+	MaxTokens  int // room, over all sequences, in whole pages; a decoder's default is its context
+	PageTokens int // P; 0: 32
+	Rewind     int // how many tokens Truncate can take back where windows have passed; 0: PageTokens
 }
 
 // ErrCacheFull is wrapped by the error of Append when the cache has no room: free a sequence, or make a larger one.
@@ -48,7 +50,7 @@ type Cache struct {
 type pageGroup struct {
 	window int
 	layers int
-	pages  []*tensor.Tensor // [layers, 2, Heads, P, D]
+	pages  []*tensor.Tensor // [layers, 2, Heads, P, D]; see tensor.Paged
 	refs   []int32          // sequences that use each
 	free   []int32
 	most   int          // pages at most
@@ -84,8 +86,10 @@ func NewCache(o CacheOptions) (*Cache, error) {
 	switch {
 	case o.Layers < 1 || o.Heads < 1 || o.HeadDim < 1 || o.Windows != nil && len(o.Windows) != o.Layers:
 		return nil, fmt.Errorf("nn: cache of %d layers with %d windows, %d heads of %d", o.Layers, len(o.Windows), o.Heads, o.HeadDim)
-	case o.DType != tensor.F32 && o.DType != tensor.F16 && o.DType != tensor.F64:
-		return nil, fmt.Errorf("nn: cache of %v; there are f32 and f16", o.DType)
+	case o.DType != tensor.F32 && o.DType != tensor.F16 && o.DType != tensor.U8 && o.DType != tensor.F64:
+		return nil, fmt.Errorf("nn: cache of %v; there are f32, f16 and u8 (q8_0)", o.DType)
+	case o.DType == tensor.U8 && o.HeadDim%32 != 0:
+		return nil, fmt.Errorf("nn: cache of q8_0 for heads of %d, which are no blocks of 32; take f16", o.HeadDim)
 	case o.MaxTokens < 1 || o.PageTokens < 1 || o.Rewind < 0:
 		return nil, fmt.Errorf("nn: cache for %d tokens in pages of %d, %d to be taken back", o.MaxTokens, o.PageTokens, o.Rewind)
 	}
@@ -114,7 +118,7 @@ func NewCache(o CacheOptions) (*Cache, error) {
 }
 
 func tokenBytes(o *CacheOptions) int64 {
-	return 2 * int64(o.Layers) * int64(o.Heads) * int64(o.HeadDim) * int64(o.DType.Size())
+	return 2 * int64(o.Layers) * int64(o.Heads) * int64(tensor.PagedWidth(o.DType, o.HeadDim)) * int64(o.DType.Size())
 }
 
 // Options are the cache's, with defaults filled in.
@@ -135,12 +139,27 @@ func (c *Cache) Bytes() (n int64) {
 }
 
 // Room is how many more tokens one new sequence could have, in whole pages.
-func (c *Cache) Room() int {
+func (c *Cache) Room() int { return c.RoomWithout(nil) }
+
+// RoomWithout is what Room would be without some sequences, whose pages others may share.
+func (c *Cache) RoomWithout(seqs []int) int {
 	c.settle()
 	room := math.MaxInt
 	for i := range c.groups {
 		g := &c.groups[i]
-		room = min(room, (len(g.free)+g.most-len(g.pages))*c.o.PageTokens)
+		pages := len(g.free) + g.most - len(g.pages)
+		for _, by := range [...]int32{-1, 1} { // let go, and take back
+			for _, id := range seqs {
+				if s := c.seqs[id]; s != nil {
+					for _, page := range s.tables[i].pages {
+						if g.refs[page] += by; g.refs[page] == 0 {
+							pages++
+						}
+					}
+				}
+			}
+		}
+		room = min(room, pages*c.o.PageTokens)
 	}
 	return room
 }
@@ -286,7 +305,7 @@ func (c *Cache) take(g *pageGroup) int32 {
 	if len(g.free) == 0 {
 		for range min(max(1, len(g.pages)), 64, g.most-len(g.pages)) {
 			g.free = append(g.free, int32(len(g.pages)))
-			g.pages = append(g.pages, tensor.NewBuffer("kv", c.o.DType, g.layers, 2, c.o.Heads, c.o.PageTokens, c.o.HeadDim))
+			g.pages = append(g.pages, tensor.NewBuffer("kv", c.o.DType, g.layers, 2, c.o.Heads, c.o.PageTokens, tensor.PagedWidth(c.o.DType, c.o.HeadDim)))
 			g.refs = append(g.refs, 0)
 		}
 	}

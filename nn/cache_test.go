@@ -141,6 +141,7 @@ func TestCacheOptions(t *testing.T) {
 		"one window":  func(o *nn.CacheOptions) { o.Windows = []int{3} },
 		"endless":     func(o *nn.CacheOptions) { o.MaxTokens = math.MaxInt },
 		"huge":        func(o *nn.CacheOptions) { o.MaxTokens, o.HeadDim = 1<<40, 1<<20 },
+		"no blocks":   func(o *nn.CacheOptions) { o.DType = tensor.U8 },
 		"small pages": func(o *nn.CacheOptions) { o.PageTokens = -1 },
 	} {
 		o := good
@@ -150,6 +151,10 @@ func TestCacheOptions(t *testing.T) {
 		}
 	}
 	c, err := nn.NewCache(good)
+	q8, err8 := nn.NewCache(nn.CacheOptions{Layers: 2, Heads: 2, HeadDim: 64, MaxTokens: 100, DType: tensor.U8})
+	if err8 != nil || q8.MaxBytes() != 2*2*2*68*128 {
+		t.Errorf("q8_0: %v: %d bytes at most", err8, q8.MaxBytes())
+	}
 	if err != nil || c.MaxBytes() != 2*2*2*4*4*128 || c.Bytes() != 0 || c.Room() != 128 { // 100 tokens in pages of 32
 		t.Errorf("%v: %d bytes at most, %d now, room for %d", err, c.MaxBytes(), c.Bytes(), c.Room())
 	}

@@ -6,6 +6,7 @@ import "github.com/hanji-ml/hanji/tensor"
 type Embedding struct {
 	Weight *tensor.Tensor // [V, C]
 
+	Quant  *FakeQuant    `w:"-"` // what SetFakeQuant rounds; nil: nothing
 	Matrix tensor.Matrix `w:"-"` // in place of Weight, which then only has the shape
 }
 
@@ -22,9 +23,9 @@ func ReserveEmbedding(v, c int) *Embedding {
 // Forward maps i64 ids of any shape to [..., C].
 func (e *Embedding) Forward(ids *tensor.Tensor) *tensor.Tensor {
 	if e.Matrix != nil {
-		return ids.MatrixRows(e.Matrix)
+		return ids.MatrixRows(e.Matrix).To(e.Weight.DType())
 	}
-	return ids.Embedding(e.Weight)
+	return e.Quant.rows(ids.Embedding(e.Weight))
 }
 
 // Logits maps [..., C] to [..., V]: the table as the output layer of a model with tied embeddings.
@@ -32,7 +33,7 @@ func (e *Embedding) Logits(x *tensor.Tensor) *tensor.Tensor {
 	if e.Matrix != nil {
 		return x.MulMatrix(e.Matrix, nil)
 	}
-	return x.Linear(e.Weight, nil)
+	return e.Quant.input(-1, x).Linear(e.Quant.weight(x.Ctx(), e.Weight), nil)
 }
 
 // init draws from the standard normal, torch.nn.Embedding's default.

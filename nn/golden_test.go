@@ -123,7 +123,7 @@ var operations = map[string]operation{
 
 	"cross_entropy": crossEntropy,
 	"causal_lm": func(_ variant, in map[string]tens) map[string]tens {
-		return y(nn.CausalCrossEntropy(in["x"], in["t"], tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: -100}))
+		return y(nn.CausalLoss(in["x"].Flatten(0, 1), in["t"], -100, func(x tens) tens { return x }))
 	},
 	"mse": pairOp(nn.MSE), "l1": pairOp(nn.MAE),
 	"smooth_l1": pairOp(func(a, b tens) tens { return nn.SmoothL1(a, b, 1) }),
@@ -135,7 +135,7 @@ var operations = map[string]operation{
 		return y(nn.BCEWithLogits(in["a"], in["t"], in["pw"]))
 	},
 	"kl_div": pairOp(func(a, b tens) tens { return nn.KLDiv(a.LogSoftmax(), b.Softmax()) }),
-	"z_loss": func(_ variant, in map[string]tens) map[string]tens { return y(nn.ZLoss(in["a"])) },
+	"z_loss": func(_ variant, in map[string]tens) map[string]tens { return y(nn.ZLoss([]tens{in["a"]}, nil)) },
 
 	"lstm": func(v variant, in map[string]tens) map[string]tens {
 		out, hn, cn := (&nn.LSTM{Recurrent: recurrent(v, in)}).Forward(in["x"], in["h0"], in["c0"])

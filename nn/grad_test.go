@@ -92,17 +92,17 @@ func TestGradients(t *testing.T) {
 			return weigh(y)
 		}, attnParams},
 		"moe": {func(_ *tensor.Ctx, x tens) tens {
-			y, logits := moe.Forward(x.Reshape(6, 4))
-			return weigh(y, nn.LoadBalance([]tens{logits, logits.Square()}, 2, []bool{true, true, false, true, true, true}))
+			y, r := moe.Forward(x.Reshape(6, 4))
+			return weigh(y, nn.LoadBalance([]tens{r.Logits, r.Logits.Square()}, 2, []bool{true, true, false, true, true, true}))
 		}, moeParams},
 		"bce":           {func(c *tensor.Ctx, x tens) tens { return nn.BCEWithLogits(x.MulS(3), half(c), nil) }, nil},
 		"bce weighted":  {func(c *tensor.Ctx, x tens) tens { return nn.BCEWithLogits(x, half(c), c.Full(2.5, tensor.F64, 4)) }, nil},
 		"kl":            {func(c *tensor.Ctx, x tens) tens { return nn.KLDiv(x.LogSoftmax(), c.Use(z).Softmax()) }, []tens{z}},
 		"kl with zeros": {func(c *tensor.Ctx, x tens) tens { return nn.KLDiv(x.LogSoftmax(), half(c)) }, nil},
 		"cosine":        {func(c *tensor.Ctx, x tens) tens { return weigh(nn.CosineSimilarity(x, c.Use(z))) }, []tens{z}},
-		"z loss":        {func(_ *tensor.Ctx, x tens) tens { return nn.ZLoss(x) }, nil},
+		"z loss":        {func(_ *tensor.Ctx, x tens) tens { return nn.ZLoss([]tens{x, x.Square()}, []bool{true, false, true}) }, nil},
 		"causal": {func(c *tensor.Ctx, x tens) tens {
-			return nn.CausalCrossEntropy(x, c.Ints([]int64{0, 1, -100, 3, 2, 0}, 2, 3), tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: -100})
+			return nn.CausalLoss(x.Flatten(0, 1), c.Ints([]int64{0, 1, -100, 3, 2, 0}, 2, 3), -100, func(x tens) tens { return x.Square() })
 		}, nil},
 		"huber":       {func(c *tensor.Ctx, x tens) tens { return nn.Huber(x, c.Use(z), 0.7) }, []tens{z}},
 		"smooth l1":   {func(c *tensor.Ctx, x tens) tens { return nn.SmoothL1(x, c.Use(z), 0.7) }, []tens{z}},

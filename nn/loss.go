@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/hanji-ml/hanji/tensor"
+import (
+	"math"
+
+	"github.com/hanji-ml/hanji/tensor"
+)
 
 // MSE is mean((pred − target)²).
 func MSE(pred, target *tensor.Tensor) *tensor.Tensor { return pred.Sub(target).Square().Mean() }
@@ -63,12 +67,37 @@ func CosineSimilarity(a, b *tensor.Tensor) *tensor.Tensor {
 	return a.Mul(b).Sum(-1).Div(norm(a).Mul(norm(b))).Squeeze(-1)
 }
 
-// ZLoss is mean((ln Σ e^x)²) over the last axis's rows: it keeps the logits' normaliser near 1 (PaLM, arXiv 2204.02311, §5).
-func ZLoss(logits *tensor.Tensor) *tensor.Tensor { return logits.LogSumExp().Square().Mean() }
+// ZLoss is the mean of (ln Σ e^x)² over the rows of all layers' router logits [N, E] together: it keeps their normaliser near 1 (ST-MoE,
+// arXiv 2202.08906, eq. 5). real tells which of the N rows count; nil: all.
+func ZLoss(logits []*tensor.Tensor, real []bool) *tensor.Tensor {
+	all := tensor.Concat(0, logits...)
+	z := all.LogSumExp().Square()
+	if real == nil {
+		return z.Mean()
+	}
+	mask := make([]float64, z.Len())
+	for i := range mask {
+		if real[i%len(real)] {
+			mask[i] = 1
+		}
+	}
+	return MaskedMean(z, all.Ctx().Constant(z.DType(), mask, z.Shape()...))
+}
 
-// CausalCrossEntropy is the loss of a language model: the logits of position t [B, T, V] against the label of position t+1
-// (labels i64 [B, T]), over all rows that count (transformers' ForCausalLMLoss).
-func CausalCrossEntropy(logits, labels *tensor.Tensor, o tensor.CrossEntropyOptions) *tensor.Tensor {
-	n := logits.Dim(1) - 1
-	return logits.Slice(1, 0, n).Flatten(0, 1).CrossEntropy(labels.Slice(1, 1, n+1).Flatten(0, 1), o)
+// CausalLoss is the loss of a language model, the mean cross-entropy of the logits of position t against the label of position t+1, over the
+// labels i64 [B, T] that are not ignore (transformers' ForCausalLMLoss). head makes logits of hidden states x [B·T, C]; only the rows that
+// foretell a label which counts go through it. Without any the loss is NaN.
+func CausalLoss(x, labels *tensor.Tensor, ignore int64, head func(x *tensor.Tensor) *tensor.Tensor) *tensor.Tensor {
+	v, t := labels.ReadInts(), labels.Dim(1)
+	rows, targets := make([]int64, 0, len(v)), make([]int64, 0, len(v))
+	for i := range v {
+		if (i+1)%t > 0 && v[i+1] != ignore {
+			rows, targets = append(rows, int64(i)), append(targets, v[i+1])
+		}
+	}
+	if len(rows) == 0 {
+		return x.Sum().MulS(math.NaN())
+	}
+	c := x.Ctx()
+	return head(c.Ints(rows, len(rows)).Embedding(x)).CrossEntropy(c.Ints(targets, len(targets)), tensor.CrossEntropyOptions{})
 }

@@ -17,8 +17,9 @@ type MoE struct {
 	Experts []*SwiGLU `w:"experts"` //
 	TopK    int       `w:"-"`
 
-	Capacity float64 `w:"-"` // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
-	ByChance bool    `w:"-"` // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Capacity float64 `w:"-"`     // in training: rows that an expert takes, in fair shares (ExpertCapacity); 0: all
+	ByChance bool    `w:"-"`     // in training, with TopK 2: the second is sent by chance (GShardSlots)
+	Noise    *Linear `w:"noise"` // C → E; not nil: in training noise of that size moves the router's logits (NoisyTopK)
 
 	path uint64
 }
@@ -34,28 +35,52 @@ func NewMoE(c, f, e, topK int) *MoE {
 
 func (m *MoE) place(path uint64) { m.path = path }
 
-// Forward maps [N, C] to [N, C] and returns the router's logits [N, E], from which LoadBalance and ZLoss are made. Rows are
-// grouped by expert, so that each expert's weights are read once.
-func (m *MoE) Forward(x *tensor.Tensor) (y, logits *tensor.Tensor) {
-	n, e, k := x.Dim(0), len(m.Experts), m.TopK
-	c := x.Ctx()
-	logits = m.Gate.Forward(x)
+// Routed is what a router said of the rows of one call, from which the losses are made that even experts out.
+type Routed struct {
+	Logits           *tensor.Tensor // [N, E], without noise: LoadBalance, ZLoss
+	Importance, Load *tensor.Tensor // [E], the sums over rows of NoisyTopK's gates and load: CV2; nil where no noise was added
+}
+
+// Forward maps [N, C] to [N, C]. Rows are grouped by expert, so that each expert's weights are read once.
+func (m *MoE) Forward(x *tensor.Tensor) (y *tensor.Tensor, routed Routed) {
+	logits := m.Gate.Forward(x)
+	routed.Logits = logits
+	n, e := logits.Dim(0), logits.Dim(1)
+	if m.Noise != nil && x.Training() {
+		g := NoisyTopK(logits, m.Noise.Forward(x).Softplus(), x.Ctx().Normal(m.path, logits.DType(), n, e), m.TopK)
+		logits, routed.Importance, routed.Load = g.Noisy, g.Gates.Sum(0).Reshape(e), g.Load.Sum(0).Reshape(e)
+	}
+	if len(m.Experts) < e {
+		return m.forwardSpread(x, logits), routed
+	}
 	r := routings.Get().(*routing)
 	defer r.done()
-	r.choose(logits, n, e, k)
-	gates := c.Ints(r.flat, n*k).Embedding(logits.Reshape(n*e, 1)).Reshape(n, k).Softmax()
-	if x.Training() && (m.Capacity > 0 || m.ByChance) {
-		gates = m.limit(r, gates, e)
-	}
-	r.group(e, k)
-	sent := c.Ints(r.row, len(r.row)).Embedding(x) // by expert
+	gates, sent := m.send(r, x, logits)
 	for i, expert := range m.Experts {
 		if lo, hi := r.start[i], r.start[i+1]; lo < hi {
 			r.outs = append(r.outs, expert.Forward(sent.Slice(0, lo, hi)))
 		}
 	}
-	back := c.Ints(r.place, n*k).Embedding(tensor.Concat(0, r.outs...)).Reshape(n, k, x.Dim(1))
-	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, x.Dim(1)), logits
+	return r.join(gates, tensor.Concat(0, r.outs...)), routed
+}
+
+// send chooses the experts of x's rows: gates [N, K], and the rows that are sent, by expert.
+func (m *MoE) send(r *routing, x, logits *tensor.Tensor) (gates, sent *tensor.Tensor) {
+	n, e, k, c := x.Dim(0), logits.Dim(1), m.TopK, x.Ctx()
+	r.choose(logits, n, e, k)
+	gates = c.Ints(r.flat, n*k).Embedding(logits.Reshape(n*e, 1)).Reshape(n, k).Softmax()
+	if x.Training() && (m.Capacity > 0 || m.ByChance) {
+		gates = m.limit(r, gates, e)
+	}
+	r.group(e, k)
+	return gates, c.Ints(r.row, len(r.row)).Embedding(x)
+}
+
+// join weights what the experts have made of the rows that were sent, in that order: [N, C].
+func (r *routing) join(gates, outs *tensor.Tensor) *tensor.Tensor {
+	n, k := gates.Dim(0), gates.Dim(1)
+	back := gates.Ctx().Ints(r.place, n*k).Embedding(outs).Reshape(n, k, outs.Dim(1))
+	return gates.Reshape(n, 1, k).MatMul(back).Reshape(n, outs.Dim(1))
 }
 
 // limit decides which choices are sent, and gives the gates with 0 for the others.

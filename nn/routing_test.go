@@ -42,7 +42,7 @@ func TestRoutingRules(t *testing.T) {
 			check("probs", clean.Softmax())
 			value("switch_aux_without_alpha", nn.LoadBalance([]tens{clean}, 1, nil))
 			value("gshard_aux", nn.LoadBalance([]tens{clean}, 1, nil).DivS(64)) // the mean over 8 experts, without the factor 8
-			value("z_loss", nn.ZLoss(clean))
+			value("z_loss", nn.ZLoss([]tens{clean}, nil))
 		}
 	})
 	ctx := tensor.New(tensor.Options{})
@@ -146,9 +146,9 @@ func TestMoELimits(t *testing.T) {
 		ctx := tensor.New(tensor.Options{Train: true})
 		defer ctx.Close()
 		x := ctx.Normal(1, tensor.F64, 20, 4)
-		y, logits := m.Forward(x)
-		chosen := nn.TopExperts(nil, logits.ReadF64(), 3, m.TopK)
-		gates := nn.ExpertGates(logits, chosen).ReadF64()
+		y, r := m.Forward(x)
+		chosen := nn.TopExperts(nil, r.Logits.ReadF64(), 3, m.TopK)
+		gates := nn.ExpertGates(r.Logits, chosen).ReadF64()
 		outs := make([][]float64, 3)
 		for e, expert := range m.Experts {
 			outs[e] = expert.Forward(x).ReadF64()
@@ -201,11 +201,56 @@ func TestMoELimitsGradients(t *testing.T) {
 			params = append(params, p.Tensor)
 		}
 		err := grad.Check(func(c *tensor.Ctx) tens {
-			y, logits := m.Forward(c.Use(x))
-			return weigh(y, logits)
+			y, r := m.Forward(c.Use(x))
+			return weigh(y, r.Logits)
 		}, grad.Options{Ctx: tensor.Options{Train: true}}, append(params, x)...)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// With noise a row's experts and gates are NoisyTopK's; in inference the layer is the one without.
+func TestNoisyMoE(t *testing.T) {
+	m, params := wide(nn.NewMoE(4, 5, 3, 2))
+	noise, more := wide(nn.NewLinear(4, 3, false))
+	ctx := tensor.New(tensor.Options{Train: true})
+	defer ctx.Close()
+	x := ctx.Normal(7, tensor.F64, 20, 4)
+	m.Noise = noise
+	y, r := m.Forward(x)
+	again := tensor.New(tensor.Options{})
+	defer again.Close()
+	again.Normal(7, tensor.F64, 20, 4)
+	draws := ctx.F64s(again.Normal(nn.Hash(""), tensor.F64, 20, 3).ReadF64(), 20, 3) // the layer stands at the root
+	g := nn.NoisyTopK(m.Gate.Forward(x), noise.Forward(x).Softplus(), draws, 2)
+	want := ctx.Zeros(tensor.F64, 20, 4)
+	for e, expert := range m.Experts {
+		want = want.Add(expert.Forward(x).Mul(g.Gates.Slice(1, e, e+1)))
+	}
+	for name, d := range map[string]tens{"result": y.Sub(want), "importance": r.Importance.Sub(g.Gates.Sum(0).Reshape(3)), "load": r.Load.Sub(g.Load.Sum(0).Reshape(3))} {
+		for _, v := range d.ReadF64() {
+			if math.Abs(v) > 1e-12 {
+				t.Fatalf("%s: off by %v", name, v)
+			}
+		}
+	}
+	still := tensor.New(tensor.Options{})
+	defer still.Close()
+	in := still.F64s(x.ReadF64(), 20, 4)
+	noisy, r := m.Forward(in)
+	m.Noise = nil
+	plain, _ := m.Forward(in)
+	if r.Load != nil || fmt.Sprint(noisy.ReadF64()) != fmt.Sprint(plain.ReadF64()) {
+		t.Error("noise in inference")
+	}
+	m.Noise = noise
+	p := drawn("x", 7, 4)
+	err := grad.Check(func(c *tensor.Ctx) tens {
+		y, r := m.Forward(c.Use(p))
+		return weigh(y, nn.CV2(r.Importance, false), nn.CV2(r.Load, false))
+	}, grad.Options{Ctx: tensor.Options{Train: true}}, append(append(params, more...), p)...)
+	if err != nil {
+		t.Error(err)
 	}
 }

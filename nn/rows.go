@@ -21,6 +21,7 @@ type Rows struct {
 
 	cos, sin []float32
 	ids      []int64
+	mark     tensor.Mark // after the last Rotation
 }
 
 // Dense are the B·T rows of B sequences of T tokens, in the order of [B, T]: each row sees its own sequence up to itself.
@@ -80,7 +81,18 @@ func (r *Rows) Rotation(c *tensor.Ctx, rope *RoPE, dt tensor.DType) Rotation {
 	for i, p := range r.pos {
 		rope.Angles(r.cos[i*half:][:half], r.sin[i*half:][:half], p, r.tokens[i])
 	}
-	return Rotation{c.F32s(r.cos, n, half).To(dt), c.F32s(r.sin, n, half).To(dt), rope.o.Adjacent}
+	t := Rotation{c.F32s(r.cos, n, half).To(dt), c.F32s(r.sin, n, half).To(dt), rope.o.Adjacent}
+	r.mark = c.Mark()
+	return t
+}
+
+// Next ends a part of a layer, whose output is x, and returns it. With a cache all else that was made since Rotation is given back,
+// so that a prompt takes the memory of one such part.
+func (r *Rows) Next(x *tensor.Tensor) *tensor.Tensor {
+	if r.cache == nil {
+		return x
+	}
+	return x.Ctx().Reuse(r.mark, x)
 }
 
 // Apply turns queries or keys [N, H, D].

@@ -370,17 +370,21 @@ func (p *PackedAWQ) Unpack() (*Grouped, error) {
 	for c := range g.GroupOf {
 		g.GroupOf[c] = int32(c / (p.In / groups))
 	}
-	for word := range words {
-		for nibble, o := range awqOrder {
-			r := 8*word + o
+	par.For(words, 1, func(lo, hi int) {
+		for word := lo; word < hi; word++ {
 			for c := range p.In {
-				g.Q[r*p.In+c] = uint8(uint32(p.QWeight[c*words+word]) >> (4 * nibble) & 15)
+				for nibble, o := range awqOrder {
+					g.Q[(8*word+o)*p.In+c] = uint8(uint32(p.QWeight[c*words+word]) >> (4 * nibble) & 15)
+				}
 			}
 			for group := range groups {
-				g.Zero[r*groups+group] = float32(uint32(p.QZeros[group*words+word]) >> (4 * nibble) & 15)
-				g.Scale[r*groups+group] = half(p.Scales[group*p.Out+r])
+				for nibble, o := range awqOrder {
+					r := 8*word + o
+					g.Zero[r*groups+group] = float32(uint32(p.QZeros[group*words+word]) >> (4 * nibble) & 15)
+					g.Scale[r*groups+group] = half(p.Scales[group*p.Out+r])
+				}
 			}
 		}
-	}
+	})
 	return g, nil
 }

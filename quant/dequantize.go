@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/hanji-ml/hanji/internal/par"
 )
@@ -20,21 +21,30 @@ func Dequantize(dst []float32, src []byte, t Type) error {
 		return fmt.Errorf("quant: dequantize: %w", err)
 	}
 	size, bytes := t.Block(), t.BlockBytes()
-	f, blocks := formats[t]
-	par.For(len(dst)/size, 1<<14/size, func(lo, hi int) {
-		d, s := dst[lo*size:hi*size], src[lo*bytes:hi*bytes]
-		if !blocks {
-			widen(d, s, t)
-			return
-		}
-		var b block
-		for len(d) > 0 {
-			f.unpack(&b, s[:bytes])
-			b.values(d[:size], f.part)
-			d, s = d[size:], s[bytes:]
-		}
-	})
+	const grain = 1 << 14
+	if len(dst) <= grain { // a row of a decoded token: a closure would be allocated
+		dequantize(dst, src, t)
+		return nil
+	}
+	par.For(len(dst)/size, grain/size, func(lo, hi int) { dequantize(dst[lo*size:hi*size], src[lo*bytes:hi*bytes], t) })
 	return nil
+}
+
+var blockPool = sync.Pool{New: func() any { return new(block) }}
+
+func dequantize(dst []float32, src []byte, t Type) {
+	f, blocks := formats[t]
+	if !blocks {
+		widen(dst, src, t)
+		return
+	}
+	b := blockPool.Get().(*block)
+	defer blockPool.Put(b)
+	*b = block{}
+	for size, bytes := t.Block(), t.BlockBytes(); len(dst) > 0; dst, src = dst[size:], src[bytes:] {
+		f.unpack(b, src[:bytes])
+		b.values(dst[:size], f.part)
+	}
 }
 
 // check holds the number of elements and of bytes against each other.

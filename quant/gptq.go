@@ -48,6 +48,19 @@ func (s *Hessian) Add(x []float32) error {
 // Values is the matrix [cols, cols]; a copy.
 func (s *Hessian) Values() []float32 { return slices.Clone(s.h) }
 
+// Energy is Σ w·H·wᵀ over the rows of w: for a weight its squared output over the inputs, for the change of a weight the squared
+// error, both times the same factor.
+func (s *Hessian) Energy(w []float32) float64 {
+	rows := len(w) / s.cols
+	product := make([]float32, len(w))
+	kernel.Gemm(rows, s.cols, s.cols, kernel.RowMajor(w, s.cols), kernel.RowMajor(s.h, s.cols), product, s.cols, kernel.Epilogue[float32]{})
+	sum := 0.0
+	for i, v := range product {
+		sum += float64(v) * float64(w[i])
+	}
+	return max(sum, 0)
+}
+
 // GPTQOptions say how GPTQ works. The zero value is four bits, a group a row.
 type GPTQOptions struct {
 	Grid

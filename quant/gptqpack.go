@@ -3,6 +3,8 @@ package quant
 import (
 	"fmt"
 	"math"
+
+	"github.com/hanji-ml/hanji/internal/par"
 )
 
 // PackedGPTQ is a weight in the layout of GPTQ checkpoints (AutoGPTQ,
@@ -116,16 +118,36 @@ func (p *PackedGPTQ) unpack() (*Grouped, error) {
 	if p.V2 {
 		more = 0
 	}
-	for r := range p.Out {
-		for c := range p.In {
-			g.Q[r*p.In+c] = uint8(getBits(p.QWeight, r, p.Out, c*p.Bits, p.Bits))
+	par.For(p.Out/32, 1, func(lo, hi int) {
+		p.integers(g.Q, 32*lo, 32*hi)
+		for r := 32 * lo; r < 32*hi; r++ {
+			for group := range groups {
+				g.Zero[r*groups+group] = float32(getBits(p.QZeros[group*(p.Out*p.Bits/32):], 0, 1, r*p.Bits, p.Bits)) + more
+				g.Scale[r*groups+group] = half(p.Scales[group*p.Out+r])
+			}
 		}
-		for group := range groups {
-			g.Zero[r*groups+group] = float32(getBits(p.QZeros[group*(p.Out*p.Bits/32):], 0, 1, r*p.Bits, p.Bits)) + more
-			g.Scale[r*groups+group] = half(p.Scales[group*p.Out+r])
+	})
+	return g, g.check()
+}
+
+// integers takes rows lo to hi of the weight out of the words, word by word where none is crossed.
+func (p *PackedGPTQ) integers(q []uint8, lo, hi int) {
+	if p.Bits == 3 {
+		for r := lo; r < hi; r++ {
+			for c := range p.In {
+				q[r*p.In+c] = uint8(getBits(p.QWeight, r, p.Out, c*p.Bits, p.Bits))
+			}
+		}
+		return
+	}
+	each := 32 / p.Bits
+	for i := range p.In / each {
+		for r, w := range p.QWeight[i*p.Out+lo : i*p.Out+hi] {
+			for j := range q[(lo+r)*p.In+i*each:][:each] {
+				q[(lo+r)*p.In+i*each+j] = uint8(uint32(w) >> (j * p.Bits) & (1<<p.Bits - 1))
+			}
 		}
 	}
-	return g, g.check()
 }
 
 // putBits stores v from bit at of a stream of words that lie stride apart from first on.

@@ -8,13 +8,15 @@ import (
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
-// Matrix is weights [rows, k] that products take in their own format: Q8_0, Q4_0, Q4_K and Q6_K by integer products
-// with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way, F32 as they are. Every other
-// type is widened to float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many goroutines.
+// Matrix is weights [rows, k] that products take in their own format: Q4_0 to Q8_0, the K formats, IQ4_NL and IQ4_XS by
+// integer products with activations rounded to 8 bits (as llama.cpp does), F16 and BF16 widened on the way, F32 as they are.
+// Every other type is widened to float32 a few rows at a time, which is exact but slow. It is read-only and may be used by many
+// goroutines.
 type Matrix struct {
 	t       Type
 	rows, k int
 	src     []byte // the file's blocks
+	drop    func(src []byte)
 
 	once sync.Once // interleaves at the first product: a table that is only looked up never is
 	q    *kernel.QMat
@@ -22,7 +24,10 @@ type Matrix struct {
 	f32  []float32
 }
 
-var qFormats = map[Type]kernel.QFormat{Q8_0: kernel.Q8_0, Q4_0: kernel.Q4_0, Q4_K: kernel.Q4_K, Q6_K: kernel.Q6_K}
+var qFormats = map[Type]kernel.QFormat{
+	Q8_0: kernel.Q8_0, Q4_0: kernel.Q4_0, Q4_1: kernel.Q4_1, Q5_0: kernel.Q5_0, Q5_1: kernel.Q5_1, IQ4_NL: kernel.IQ4_NL,
+	Q2_K: kernel.Q2_K, Q3_K: kernel.Q3_K, Q4_K: kernel.Q4_K, Q5_K: kernel.Q5_K, Q6_K: kernel.Q6_K, IQ4_XS: kernel.IQ4_XS,
+}
 
 // NewMatrix makes a matrix of rows of blocks as a GGUF file has them. src must stay as it is: single rows are read from it, and
 // 16-bit floats multiplied there.
@@ -46,6 +51,9 @@ func NewMatrix(t Type, rows, k int, src []byte) (*Matrix, error) {
 	return m, nil
 }
 
+// OnCopy has drop called once m has a copy of its blocks, in the order of its products, and reads src only for single rows.
+func (m *Matrix) OnCopy(drop func(src []byte)) { m.drop = drop }
+
 // interleaved is the matrix of a format with integer products, nil for the others.
 func (m *Matrix) interleaved() *kernel.QMat {
 	f, ok := qFormats[m.t]
@@ -57,7 +65,9 @@ func (m *Matrix) interleaved() *kernel.QMat {
 		if err != nil {
 			panic(err) // sizes were checked when m was made
 		}
-		m.q = q
+		if m.q = q; m.drop != nil {
+			m.drop(m.src)
+		}
 	})
 	return m.q
 }

@@ -74,3 +74,48 @@ func TestMatrix(t *testing.T) {
 		t.Error("68 bytes in 60")
 	}
 }
+
+// Integer products are those that Dot defines, to float32's rounding: with the activations' very blocks. What is kept for them
+// is at most a twenty-fifth larger than the file.
+func TestMatrixIsDot(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	const rows, k = 32, 1024
+	w, x := make([]float32, rows*k), make([]float32, k)
+	for i := range w {
+		w[i] = float32(r.NormFloat64())
+	}
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	for typ := range qFormats {
+		size, err := typ.Size([]int{rows, k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := make([]byte, size)
+		if err := Quantize(src, w, typ, Options{Cols: k}); err != nil {
+			t.Fatalf("%s: %v", typ, err)
+		}
+		m, err := NewMatrix(typ, rows, k, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Bytes() > size+size/25 {
+			t.Errorf("%s: %d bytes are kept of %d", typ, m.Bytes(), size)
+		}
+		y := make([]float32, rows)
+		m.Mul(y, rows, x, 1, k)
+		with, _ := DotWith(typ)
+		acts := make([]byte, k/with.Block()*with.BlockBytes())
+		if err := Quantize(acts, x, with, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range y {
+			want := Dot(typ, src[i*size/rows:(i+1)*size/rows], acts)
+			// Sums of 1024 products of about 1, and of minima that cancel: some roundings of numbers up to 400.
+			if !(math.Abs(float64(got-want)) <= 2e-4) {
+				t.Errorf("%s: row %d is %v, Dot says %v", typ, i, got, want)
+			}
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/hanji-ml/hanji/gguf"
+	"github.com/hanji-ml/hanji/model/llama"
+	"github.com/hanji-ml/hanji/weights"
 )
 
 // Model is what is quantised: tensors under GGUF's names, their data mapped from the file, and metadata.
@@ -17,14 +19,21 @@ type Model struct {
 	Metadata gguf.Metadata
 
 	path  string
-	heads map[string]int // of tensors whose rows are permuted as they are read
+	reads map[string]reader // of tensors that are put together as they are read
 	close func() error
 }
 
 // Open maps a GGUF model (a file, any part of a split one, or a folder that holds one), or a folder with the config.json and the
-// safetensors of a Llama or Mistral. Close it.
+// safetensors of a Llama, Mistral, Mixtral, Qwen2, Qwen3 or Gemma 3. Close it.
 func Open(path string) (*Model, error) {
 	if _, err := os.Stat(filepath.Join(path, "config.json")); err == nil {
+		q, err := llama.ReadQuantization(path)
+		if err == nil && q != nil {
+			err = quantisedAlready(path, q)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("quantize: %w", err)
+		}
 		m, err := openFolder(path)
 		if err != nil {
 			return nil, fmt.Errorf("quantize: %w", err)
@@ -47,6 +56,10 @@ func Open(path string) (*Model, error) {
 	}
 	m.sort()
 	return m, nil
+}
+
+func quantisedAlready(path string, q *weights.Quantization) error {
+	return fmt.Errorf("%s is quantised already (%s, %d bits); take the model in F32, F16 or BF16", path, q.Method, q.Bits)
 }
 
 // Close gives the mapped files back.

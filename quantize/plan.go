@@ -52,8 +52,11 @@ type TensorReport struct {
 	// Error is the root mean square of the difference over that of the weights; 0 where nothing changes, and nil where nothing was
 	// written.
 	Error *float64 `json:"relative_error,omitempty"`
+	// OutputError is the same of what the weight gives for the inputs of the calibration text; nil: not known.
+	OutputError *float64 `json:"output_error,omitempty"`
 
-	to quant.Type
+	to   quant.Type
+	norm float64 // sum of squares, where Error is known
 }
 
 // Report is what becomes of a model.
@@ -89,13 +92,20 @@ func plan(m *Model, o Options) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := checkImportance(t, o.Importance[t.Name]); err != nil {
+			return nil, err
+		}
+		before, err := t.Type.Size(t.Shape)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
 		after, err := to.Size(t.Shape)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
-		r.Tensors = append(r.Tensors, TensorReport{Name: t.Name, Shape: t.Shape, From: t.Type.String(), To: to.String(), Before: len(t.Data), After: after, to: to})
+		r.Tensors = append(r.Tensors, TensorReport{Name: t.Name, Shape: t.Shape, From: t.Type.String(), To: to.String(), Before: before, After: after, to: to})
 		r.Weights += t.Len()
-		r.Before += len(t.Data)
+		r.Before += before
 		r.After += after
 	}
 	for i, v := range o.Overrides {
@@ -108,6 +118,18 @@ func plan(m *Model, o Options) (*Report, error) {
 		r.Bits = 8 * float64(r.After) / float64(r.Weights)
 	}
 	return r, nil
+}
+
+// checkImportance holds an importance against a weight's columns and matrices.
+func checkImportance(t gguf.Tensor, importance []float32) error {
+	if len(importance) == 0 || len(t.Shape) == 0 {
+		return nil
+	}
+	cols := t.Shape[len(t.Shape)-1]
+	if len(importance) != cols && len(importance)*matrix(t, cols) != t.Len()*cols {
+		return fmt.Errorf("tensor %q: an importance of %d columns does not fit %v; is it of another model?", t.Name, len(importance), t.Shape)
+	}
+	return nil
 }
 
 // mixOf reads what the choice of types depends on.

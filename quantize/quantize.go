@@ -26,8 +26,8 @@ type Options struct {
 	Overrides []Override     // the first that matches a weight decides; norms and vectors stay F32
 	// Requantize allows weights that are in blocks already; their error is added to the new one.
 	Requantize bool
-	// Importance of the columns of weights, by name: mean squares of what they multiply (llama.cpp's imatrix). nil: each block
-	// format's own weighing.
+	// Importance of the columns of weights, by name: mean squares of what they multiply (llama.cpp's imatrix), for experts one matrix
+	// after another. nil, and where a weight is missing: each block format's own weighing.
 	Importance map[string][]float32
 	Progress   func(done, total int) // bytes of the source; nil: not told
 }
@@ -49,7 +49,7 @@ func Run(ctx context.Context, m *Model, out string, o Options) (*Report, error) 
 	for i, t := range m.Tensors {
 		header[i] = gguf.Tensor{Name: t.Name, Type: r.Tensors[i].to, Shape: t.Shape}
 	}
-	w := writer{ctx: ctx, o: o, total: r.Before, heads: m.heads}
+	w := writer{ctx: ctx, o: o, total: r.Before, reads: m.reads}
 	next := 0
 	var difference, norm float64
 	err = gguf.WriteFunc(out, header, metadata(m.Metadata, o.Type), func(dst io.Writer, _ gguf.Tensor) error {
@@ -99,7 +99,7 @@ type writer struct {
 	done, total int
 	was, is     []float32
 	blocks      []byte
-	heads       map[string]int
+	reads       map[string]reader
 	gathered    []byte
 }
 
@@ -117,21 +117,28 @@ func (w *writer) tensor(dst io.Writer, t gguf.Tensor, to quant.Type) (difference
 		cols = t.Shape[len(t.Shape)-1]
 	}
 	step := max(1, chunk/cols) * cols
-	for at := 0; at < n; at += step {
+	for at, count := 0, 0; at < n; at += count {
 		if err := w.ctx.Err(); err != nil {
 			return 0, 0, context.Cause(w.ctx)
 		}
-		count := min(step, n-at)
-		src := t.Data[at/t.Type.Block()*t.Type.BlockBytes():][:count/t.Type.Block()*t.Type.BlockBytes()]
-		if heads := w.heads[t.Name]; heads > 0 {
-			w.gathered = gather(w.gathered, t, heads, at, count)
+		count = min(step, n-at)
+		importance := w.o.Importance[t.Name]
+		if each := matrix(t, cols); len(importance) > cols { // an expert's own, and no chunk of two
+			count = min(count, each-at%each)
+			importance = importance[at/each*cols:][:cols]
+		}
+		var src []byte
+		if read := w.reads[t.Name]; read != nil {
+			w.gathered = read(w.gathered, at, count)
 			src = w.gathered
+		} else {
+			src = t.Data[at/t.Type.Block()*t.Type.BlockBytes():][:count/t.Type.Block()*t.Type.BlockBytes()]
 		}
 		if t.Type == to {
 			_, err = dst.Write(src)
 		} else {
 			var d, s float64
-			d, s, err = w.rows(dst, src, t.Type, to, count, quant.Options{Cols: cols, Importance: w.o.Importance[t.Name]})
+			d, s, err = w.rows(dst, src, t.Type, to, count, quant.Options{Cols: cols, Importance: importance})
 			difference, norm = difference+d, norm+s
 		}
 		if err != nil {
@@ -143,6 +150,14 @@ func (w *writer) tensor(dst io.Writer, t gguf.Tensor, to quant.Type) (difference
 		}
 	}
 	return difference, norm, nil
+}
+
+// matrix is the elements of one of a tensor's matrices.
+func matrix(t gguf.Tensor, cols int) int {
+	if len(t.Shape) < 2 {
+		return cols
+	}
+	return t.Shape[len(t.Shape)-2] * cols
 }
 
 // rows writes some rows in another type.

@@ -24,7 +24,8 @@ func cpuPrimitives() primitives {
 		storeKV: cpuStoreKV, pagedAttention: cpuPagedAttention,
 		swiGLU: cpuSwiGLU, mlp: cpuMLP, mlpGrad: cpuMLPGrad, mlpOver: cpuMLPOver, gate: cpuGate,
 		im2col: cpuIm2Col, col2im: cpuCol2Im, maxPool: cpuMaxPool, maxPoolGrad: cpuMaxPoolGrad,
-		mulMatrix: cpuMulMatrix, matrixRows: cpuMatrixRows,
+		mulMatrix: cpuMulMatrix, mulMatrixT: cpuMulMatrixT, matrixRows: cpuMatrixRows,
+		fakeQuant: cpuFakeQuant, fakeQuantGrad: cpuFakeQuantGrad,
 		adam: cpuAdam, sumSquares: cpuSumSquares, absPowers: cpuAbsPowers,
 	}
 }

@@ -24,11 +24,14 @@ func storeKV[T kernel.Float](k, v *Tensor, layer int, p *Paged) {
 			page := p.Pages[r.Table[(r.Pos-r.Base)/p.size()]]
 			for h := range x.shape[1] {
 				row := src[i*x.stride[0]+h*x.stride[1]:][:x.shape[2]]
-				at := page.kvAt(layer, which, h) + r.Pos%p.size()*x.shape[2]
-				if page.dt == F16 {
-					f, _ := any(row).([]float32)
+				at := page.kvAt(layer, which, h) + r.Pos%p.size()*page.shape[4]
+				f, _ := any(row).([]float32)
+				switch page.dt {
+				case F16:
 					kernel.F32ToF16(data[uint16](page)[at:][:len(f)], f)
-				} else {
+				case U8:
+					kernel.F32ToQ8(data[uint8](page)[at:], f)
+				default:
 					copy(data[T](page)[at:], row)
 				}
 			}
@@ -39,7 +42,7 @@ func storeKV[T kernel.Float](k, v *Tensor, layer int, p *Paged) {
 // size is P; there is at least one page.
 func (p *Paged) size() int { return p.Pages[0].shape[3] }
 
-// kvAt is where the keys (which 0) or values (1) of a head begin in a page.
+// kvAt is the element where the keys (which 0) or values (1) of a head begin in a page.
 func (t *Tensor) kvAt(layer, which, head int) int {
 	return ((layer*2+which)*t.shape[2] + head) * t.shape[3] * t.shape[4]
 }
@@ -140,8 +143,8 @@ type pagedUnit[T kernel.Float] struct {
 }
 
 // run is the online softmax, block by block of keys: with a new largest score all that has been added up is scaled down.
-// Blocks begin at multiples of their length, and what a row does not see weighs 0, so a row's sums do not depend on
-// the rows beside it.
+// Blocks begin at positions that are multiples of their length (or with the first page that is left), and what a row does not see
+// weighs 0, so a row's sums depend neither on the rows beside it nor on which pages its window has dropped.
 func (u *pagedUnit[T]) run() {
 	rows := u.p.Rows[u.lo:u.hi]
 	n := len(rows) * u.group
@@ -156,10 +159,15 @@ func (u *pagedUnit[T]) run() {
 	}
 	clear(u.o[:n*u.d])
 	base, table, block := rows[0].Base, rows[0].Table, u.block()
-	for at := base + (first-base)/block*block; at <= last; at += block {
-		keys := min(block, last+1-at)
+	keys := 0
+	for at := max(base, first/block*block); at <= last; at += keys {
+		keys = min(at/block*block+block, last+1) - at
 		for j := 0; j < keys; j += u.size {
-			u.load(u.p.Pages[table[(at-base+j)/u.size]], j, min(u.size, keys-j))
+			i := (at - base + j) / u.size
+			if i+1 < len(table) {
+				u.prefetch(u.p.Pages[table[i+1]])
+			}
+			u.load(u.p.Pages[table[i]], j, min(u.size, keys-j))
 		}
 		kernel.Gemm(n, keys, u.d, kernel.RowMajor(u.qs, u.d), kernel.RowMajor(u.k, u.d).T(), u.s, block, kernel.Epilogue[T]{})
 		for i := range rows {
@@ -204,11 +212,22 @@ func (u *pagedUnit[T]) weigh(at int, s []T, lo, hi int) {
 func (u *pagedUnit[T]) load(page *Tensor, j, n int) {
 	for which, dst := range [...][]T{u.k, u.v} {
 		dst, at := dst[j*u.d:][:n*u.d], page.kvAt(u.layer, which, u.h)
-		if page.dt == F16 {
-			f, _ := any(dst).([]float32)
+		f, _ := any(dst).([]float32)
+		switch page.dt {
+		case F16:
 			kernel.F16ToF32(f, data[uint16](page)[at:][:len(f)])
-		} else {
+		case U8:
+			kernel.Q8ToF32(f, data[uint8](page)[at:])
+		default:
 			copy(dst, data[T](page)[at:])
 		}
+	}
+}
+
+// prefetch asks for what load will read of a page: a few KB here and there, which the processor does not see coming.
+func (u *pagedUnit[T]) prefetch(page *Tensor) {
+	size := page.dt.Size()
+	for which := range 2 {
+		kernel.Prefetch(page.st.b[(page.off+page.kvAt(u.layer, which, u.h))*size:][:u.size*page.shape[4]*size])
 	}
 }

@@ -7,6 +7,8 @@ type Options struct {
 	Grad  bool   // record a tape, so that Backward works
 	Train bool   // dropout drops, batch norm uses and updates batch statistics
 	Seed  uint64 // of the random stream
+
+	Worker *Worker // of the group that shares the model; nil: the model is here as a whole
 }
 
 // Ctx is what an activation carries along: memory, tape, random stream, and whether the model is training. One Ctx
@@ -23,7 +25,11 @@ type Ctx struct {
 var scopes = sync.Pool{New: func() any { return &scope{gen: 1} }}
 
 // New begins a scope. Close it when its results have been read.
-func New(o Options) *Ctx { return &Ctx{Options: o, scope: scopes.Get().(*scope)} }
+func New(o Options) *Ctx {
+	c := &Ctx{Options: o, scope: scopes.Get().(*scope)}
+	c.scope.peak = 0 // of the Ctx before
+	return c
+}
 
 // Close ends the scope: every tensor made in it is dead. Its memory serves the next Ctx.
 func (c *Ctx) Close() {
@@ -48,6 +54,22 @@ func (c *Ctx) end() {
 	c.scope.end()
 }
 
+// Mark is a point in the life of a Ctx, for Reuse.
+type Mark int
+
+// Mark is now.
+func (c *Ctx) Mark() Mark { return Mark(len(c.scope.live)) }
+
+// Reuse gives the memory of all tensors made since m, but that of keep, to the ops that follow; using one of them is
+// an error as after Next. It returns keep. A Ctx with gradients needs them all and gives nothing back.
+func (c *Ctx) Reuse(m Mark, keep *Tensor) *Tensor {
+	keep.check("reuse")
+	if !c.Grad {
+		c.scope.since(int(m), keep.st)
+	}
+	return keep
+}
+
 // PeakBytes is the largest number of bytes that this Ctx's scope has held at once.
 func (c *Ctx) PeakBytes() int64 { return c.scope.peak }
 
@@ -60,9 +82,12 @@ func (c *Ctx) NoGrad(f func()) {
 }
 
 // Key gives the key of the next random draw of the module whose path hashes to path: a function of seed, step,
-// path and how many draws came before in this step, never of threads or time.
+// path, worker and how many draws came before in this step, never of threads or time.
 func (c *Ctx) Key(path uint64) uint64 {
 	c.calls++
+	if c.Worker != nil && c.Worker.Rank > 0 {
+		path = mix(path, uint64(c.Worker.Rank))
+	}
 	return mix(mix(mix(c.Seed^0x9e3779b97f4a7c15, c.step), path), c.calls)
 }
 

@@ -84,6 +84,8 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"pad zero":      one(func(x T) T { return x.Pad(2, 1, 2, tensor.PadZero).Exp() }),
 		"pad replicate": one(func(x T) T { return x.Pad(1, 2, 1, tensor.PadReplicate).Square() }),
 		"linear":        one(func(x T) T { return x.Linear(w, bias).Square() }), "linear act": one(func(x T) T { return x.LinearAct(w, nil, tensor.ActGELU) }),
+		"matrix":         one(func(x T) T { return x.MulMatrix(opaque{}, bias).Square() }),
+		"matrix of view": one(func(x T) T { return x.Transpose(0, 1).MulMatrix(opaque{}, nil).Square() }),
 		"linear of view": one(func(x T) T { return x.Transpose(0, 1).Linear(w, bias).Square() }),
 		"matmul":         one(func(x T) T { return x.MatMul(m).Square() }), "matmul shared": one(func(x T) T { return x.MatMul(wt).Square() }),
 		"matmulT": one(func(x T) T { return x.MatMulT(b).Square() }), "matmulT shared": one(func(x T) T { return x.MatMulT(w).Square() }),
@@ -183,6 +185,29 @@ func opCases(dt tensor.DType) (cases map[string]opCase, params []T) {
 		"used twice": one(func(x T) T { y := x.Exp(); return y.Mul(y.Sum(1)).Add(y) }),
 	}
 	return cases, params
+}
+
+// opaque is a matrix [4, 7] of a few numbers.
+type opaque struct{}
+
+func (opaque) Shape() (out, in int) { return 4, 7 }
+func (opaque) Bytes() int           { return 0 }
+func (opaque) Row(dst []float32, r int) {
+	for i := range dst {
+		dst[i] = float32((3*r+5*i)%7-3) / 4
+	}
+}
+func (m opaque) Mul(dst []float32, ldd int, x []float32, rows, ldx int) {
+	w := make([]float32, 7)
+	for i := range rows {
+		for r := range 4 {
+			m.Row(w, r)
+			dst[i*ldd+r] = 0
+			for k, v := range w {
+				dst[i*ldd+r] += v * x[i*ldx+k]
+			}
+		}
+	}
 }
 
 // angles is f of a table [6, 2] of angles, without history.

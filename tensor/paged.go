@@ -3,12 +3,23 @@ package tensor
 import (
 	"fmt"
 	"math"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
 )
 
-// Paged says where the keys and values of some rows lie: in pages of P positions each, which sequences may share.
+// Paged says where the keys and values of some rows lie: in pages of P positions each, which sequences may share. Pages of u8
+// hold each row as blocks of Q8_0 (32 int8 with a float16 scale), so PagedWidth(U8, D) bytes in place of D numbers.
 type Paged struct {
-	Pages []*Tensor  // buffers [L, 2, Hkv, P, D]: of each layer the keys, then the values; f32, f16, or f64 with rows of f64
+	Pages []*Tensor  // buffers [L, 2, Hkv, P, D], of each layer the keys, then the values: f32, f16, u8, or f64 with rows of f64
 	Rows  []PagedRow // one a row
+}
+
+// PagedWidth is the last dimension of pages of type dt for heads of D, which u8 wants to be multiples of 32.
+func PagedWidth(dt DType, d int) int {
+	if dt == U8 {
+		return kernel.Q8Bytes(d)
+	}
+	return d
 }
 
 // PagedRow is one row's way to its sequence's pages.
@@ -67,12 +78,12 @@ func (p *Paged) check(op string, x *Tensor, layer, kv int) {
 			}
 		}
 		page := p.Pages[r.Table[0]]
-		if page.rank != 5 || !page.contiguous() || page.shape[1] != 2 || page.shape[4] != x.shape[2] || layer < 0 || layer >= page.shape[0] ||
+		if page.rank != 5 || !page.contiguous() || page.shape[1] != 2 || page.shape[4] != PagedWidth(page.dt, x.shape[2]) || layer < 0 || layer >= page.shape[0] ||
 			kv > 0 && page.shape[2] != kv || page.shape[2] == 0 || x.shape[1]%page.shape[2] != 0 {
 			fail(op, fmt.Sprintf("pages are [L, 2, Hkv, P, D]; layer %d", layer), x, page)
 		}
-		if page.dt != x.dt && !(page.dt == F16 && x.dt == F32) {
-			fail(op, "pages are of the rows' type, or f16", x, page)
+		if page.dt != x.dt && !(x.dt == F32 && (page.dt == F16 || page.dt == U8 && x.shape[2]%32 == 0)) {
+			fail(op, "pages are of the rows' type, f16, or for heads of a multiple of 32 u8", x, page)
 		}
 		if size := page.shape[3]; r.First < r.Base || r.Pos < r.First || r.Base%size != 0 || r.Pos-r.Base >= len(r.Table)*size {
 			fail(op, fmt.Sprintf("row %d sees positions %d to %d of %d pages from %d on", i, r.First, r.Pos, len(r.Table), r.Base), x, page)

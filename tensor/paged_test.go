@@ -18,8 +18,8 @@ type pagedCase struct {
 	seq         []int // of each row
 }
 
-func newPagedCase(window int) pagedCase {
-	c := pagedCase{n: 90, h: 6, kv: 2, d: 20}
+func newPagedCase(window, d int) pagedCase {
+	c := pagedCase{n: 90, h: 6, kv: 2, d: d}
 	r := rand.New(rand.NewPCG(1, 2))
 	draw := func(n int) []float64 {
 		v := make([]float64, n)
@@ -77,7 +77,7 @@ func (c pagedCase) run(dt, stored tensor.DType, scale float64, lo int) []float64
 	defer ctx.Close()
 	p := &tensor.Paged{Rows: c.rows}
 	for range 12 {
-		p.Pages = append(p.Pages, tensor.NewBuffer("page", stored, 3, 2, c.kv, 8, c.d))
+		p.Pages = append(p.Pages, tensor.NewBuffer("page", stored, 3, 2, c.kv, 8, tensor.PagedWidth(stored, c.d)))
 	}
 	tensor.StoreKV(ctx.Constant(dt, c.k, c.n, c.kv, c.d), ctx.Constant(dt, c.v, c.n, c.kv, c.d), 2, p)
 	p.Rows = c.rows[lo:]
@@ -88,16 +88,20 @@ func TestPagedAttention(t *testing.T) {
 	defer par.SetThreads(0)
 	golden.Paths(t, func(t *testing.T) {
 		for _, window := range []int{0, 1, 11} {
-			c := newPagedCase(window)
-			want := c.want(0.3)
 			for _, k := range []struct {
 				dt, stored tensor.DType
+				d          int
 				tol        float64
 			}{
-				{tensor.F64, tensor.F64, 1e-12},
-				{tensor.F32, tensor.F32, 3e-6}, // some tens of roundings of numbers below 4
-				{tensor.F32, tensor.F16, 6e-3}, // 2⁻¹¹ of a value below 4, and of scores below 10 through the exponential
+				{tensor.F64, tensor.F64, 20, 1e-12},
+				{tensor.F32, tensor.F32, 20, 3e-6}, // some tens of roundings of numbers below 4
+				{tensor.F32, tensor.F16, 20, 6e-3}, // 2⁻¹¹ of a value below 4, and of scores below 10 through the exponential
+				// Elements are off by 3/254 at most (3 is about the largest of 32): a value by as much, a score with 64 of them at random by
+				// 0.3·√64·0.007, some of each for the largest of all rows.
+				{tensor.F32, tensor.U8, 64, 6e-2},
 			} {
+				c := newPagedCase(window, k.d)
+				want := c.want(0.3)
 				for _, lo := range []int{0, 37, 89} {
 					par.SetThreads(1)
 					got := c.run(k.dt, k.stored, 0.3, lo)
@@ -139,6 +143,7 @@ func TestPagedMistakes(t *testing.T) {
 		"layer":                     {page, good, 1},
 		"width":                     {tensor.NewBuffer("page", tensor.F32, 1, 2, 2, 4, 7), good, 0},
 		"heads":                     {tensor.NewBuffer("page", tensor.F32, 1, 2, 3, 4, 8), good, 0},
+		"q8 for heads of 8":         {tensor.NewBuffer("page", tensor.U8, 1, 2, 2, 4, 0), good, 0},
 		"type":                      {tensor.NewBuffer("page", tensor.F64, 1, 2, 2, 4, 8), good, 0},
 	} {
 		p := &tensor.Paged{Pages: []T{k.page}, Rows: []tensor.PagedRow{k.row}}

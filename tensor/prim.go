@@ -55,7 +55,11 @@ type primitives struct {
 	gate    func(out, x, g, residual *Tensor, down bool)  // softmax along the last axis, or down the second-last
 
 	mulMatrix  func(y, x *Tensor, m Matrix, bias *Tensor) // y [rows, out], x [rows, in]
+	mulMatrixT func(dx, dy *Tensor, m Matrix, add bool)   // dx [rows, in] = dy [rows, out]·m, or added to it
 	matrixRows func(y, ids *Tensor, m Matrix) (bad int64, ok bool)
+
+	fakeQuant     func(dst, x *Tensor, r Rounding) // all contiguous
+	fakeQuantGrad func(dx, dy, x *Tensor, r Rounding)
 
 	adam       func(p, g, m, v *Tensor, o AdamOptions)
 	sumSquares func(x *Tensor) float64 // contiguous

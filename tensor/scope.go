@@ -89,6 +89,16 @@ func (s *scope) release(st *storage) {
 	s.free[st.class] = append(s.free[st.class], st)
 }
 
+// since takes back the storages handed out after the first n but keep. One that release has moved among the first n
+// stays until the end.
+func (s *scope) since(n int, keep *storage) {
+	for i := len(s.live) - 1; i >= n; i-- {
+		if st := s.live[i]; st != keep {
+			s.release(st)
+		}
+	}
+}
+
 // end takes everything back and begins the next generation.
 func (s *scope) end() {
 	for _, st := range s.live {

@@ -10,7 +10,10 @@ type node struct {
 	num  [4]float64
 	arg  [8]int
 	key  uint64
+	with any  // what is no tensor: a Matrix, counts of rows
 	keep bool // another node has the same out and runs after this one: leave its gradient
+
+	always bool // run back even where out has no gradient: other workers wait for it
 }
 
 // recording reports whether an op on ins must leave a node.
@@ -67,11 +70,11 @@ func (t *Tensor) BackwardFrom(dy *Tensor) {
 	t.accumulate(start)
 	for i := len(c.tape) - 1; i >= 0; i-- {
 		n := &c.tape[i]
-		if n.out.grad == nil {
+		if n.out.grad == nil && !n.always {
 			continue
 		}
 		n.back(n)
-		if !n.keep && !n.out.watched() {
+		if n.out.grad != nil && !n.keep && !n.out.watched() {
 			n.out.dropGrad()
 		}
 	}

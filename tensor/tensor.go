@@ -158,9 +158,9 @@ func sameShape(a, b *Tensor) bool {
 	return true
 }
 
-// check panics when the tensor's scope has ended.
+// check panics when the tensor's scope has ended, or its memory was given back by Reuse and lies free.
 func (t *Tensor) check(op string) {
-	if t.ctx != nil && (t.ctx.scope == nil || t.ctx.scope.gen != t.gen) {
+	if t.ctx != nil && (t.ctx.scope == nil || t.ctx.scope.gen != t.gen || t.st.class >= 0 && t.st.slot < 0) {
 		panic(&Error{Op: op, Problem: "tensor used after its scope ended; read it before, or Keep it", Shapes: []string{t.String()}})
 	}
 }
@@ -294,6 +294,11 @@ func bytesOf[T any](s []T) []byte {
 
 // Cast is a parameter or buffer in another float type, with the same name and standing.
 func (t *Tensor) Cast(dt DType) *Tensor {
+	if t.Reserved() {
+		k := Reserve(t.name, dt, t.shape[:t.rank]...)
+		k.needs = t.needs
+		return k
+	}
 	k := newOutside(t.name, dt, t.shape[:t.rank])
 	k.param, k.needs = t.param, t.needs
 	prim.copy(k, t)

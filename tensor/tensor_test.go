@@ -195,15 +195,41 @@ func TestNoHostAccess(t *testing.T) {
 	if got := x.AbsPowers(1); got != 21 {
 		t.Errorf("sum of absolutes %v", got)
 	}
-	if got := ctx.F32s([]float32{1, 2, 3, 4, 5, 6}, 3, 2).MulMatrix(scaled(2), ctx.F32s([]float32{0.5, 0, 0}, 3)).Read(); !slices.Equal(got, []float32{2.5, 2, 2, 6.5, 6, 6, 10.5, 10, 10}) {
-		t.Errorf("product with a matrix %v", got)
-	}
 	if got := ctx.Ints([]int64{2, 0}, 2).MatrixRows(scaled(3)).Read(); !slices.Equal(got, []float32{3, 0, 3, 0}) {
 		t.Errorf("rows of a matrix %v", got)
+	}
+	c := tensor.New(tensor.Options{Grad: true})
+	defer c.Close()
+	w := c.F32s([]float32{1.4, -0.6, 2.5, 9, 0, -9}, 2, 3).Watch()
+	y := w.Transpose(0, 1).FakeQuant(whole{})
+	y.Mul(y).Sum().Backward()
+	if got, want := y.Read(), []float32{1, 4, -1, 0, 2, -4}; !slices.Equal(got, want) {
+		t.Errorf("rounded %v, want %v", got, want)
+	}
+	if got, want := w.Grad().Read(), []float32{2, -2, 4, 0, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("gradient through the rounding %v, want %v", got, want)
 	}
 	for name, n := range calls {
 		if n == 0 {
 			t.Errorf("no op of opCases, and nothing here, uses the primitive %s: give it a case", name)
+		}
+	}
+}
+
+// whole rounds to whole numbers from −4 to 4.
+type whole struct{}
+
+func (whole) Forward(dst, x []float32, _ int) {
+	for i, v := range x {
+		dst[i] = max(-4, min(float32(math.RoundToEven(float64(v))), 4))
+	}
+}
+
+func (whole) Backward(dx, dy, x []float32, _ int) {
+	for i, v := range x {
+		dx[i] = 0
+		if v >= -4 && v <= 4 {
+			dx[i] = dy[i]
 		}
 	}
 }
@@ -224,17 +250,65 @@ func (s scaled) Mul(dst []float32, ldd int, x []float32, rows, ldx int) {
 	}
 }
 
+// A matrix of many blocks of rows gives the gradients of the same weights in a parameter, in both float types.
+func TestMatrixGradient(t *testing.T) {
+	const out, in = 150, 20000 // blocks of 64 rows
+	for _, dt := range []tensor.DType{tensor.F32, tensor.F64} {
+		ctx := tensor.New(tensor.Options{Grad: true})
+		defer ctx.Close()
+		w, bias := tensor.NewParam("w", tensor.F32, out, in), tensor.NewParam("bias", dt, out)
+		w.FillUniform(1, -1, 1)
+		m := table{w.Read(), in}
+		x, y := ctx.Uniform(2, dt, 3, in).Watch(), ctx.Uniform(2, dt, 3, in).Watch()
+		weigh(x.MulMatrix(m, bias).Add(x.MulMatrix(m, nil))).Backward()
+		got := bias.Grad().ReadF64()
+		w = w.Cast(dt)
+		bias.ZeroGrad()
+		weigh(y.Linear(w, bias).Add(y.Linear(w, nil))).Backward()
+		tol := map[tensor.DType]float64{tensor.F32: 1e-4, tensor.F64: 1e-12}[dt] // roundings of sums of 150 numbers below 2
+		dx := x.Grad().ReadF64()
+		for i, want := range y.Grad().ReadF64() {
+			if v := dx[i]; !(math.Abs(v-want) <= tol) {
+				t.Fatalf("%v: gradient %d is %v, want %v", dt, i, v, want)
+			}
+		}
+		if !slices.Equal(got, bias.Grad().ReadF64()) {
+			t.Errorf("%v: gradient of the bias %v, want %v", dt, got, bias.Grad().ReadF64())
+		}
+	}
+}
+
+// table is a matrix of float32 rows.
+type table struct {
+	w  []float32
+	in int
+}
+
+func (m table) Shape() (out, in int)     { return len(m.w) / m.in, m.in }
+func (m table) Bytes() int               { return 4 * len(m.w) }
+func (m table) Row(dst []float32, r int) { copy(dst, m.w[r*m.in:]) }
+func (m table) Mul(dst []float32, ldd int, x []float32, rows, ldx int) {
+	for i := range rows {
+		for r := range len(m.w) / m.in {
+			sum := 0.0
+			for k, v := range m.w[r*m.in:][:m.in] {
+				sum += float64(v) * float64(x[i*ldx+k])
+			}
+			dst[i*ldd+r] = float32(sum)
+		}
+	}
+}
+
 // Mistakes with matrices are shape errors; a reserved parameter gets its memory with its first value.
 func TestMatrix(t *testing.T) {
 	ctx := tensor.New(tensor.Options{Grad: true})
 	defer ctx.Close()
 	for name, f := range map[string]func(){
-		"width":    func() { ctx.Zeros(tensor.F32, 2, 3).MulMatrix(scaled(1), nil) },
-		"bias":     func() { ctx.Zeros(tensor.F32, 2, 2).MulMatrix(scaled(1), ctx.Zeros(tensor.F32, 2)) },
-		"f64":      func() { ctx.Zeros(tensor.F64, 2, 2).MulMatrix(scaled(1), nil) },
-		"gradient": func() { ctx.Zeros(tensor.F32, 2, 2).Watch().MulMatrix(scaled(1), nil) },
-		"id":       func() { ctx.Ints([]int64{3}, 1).MatrixRows(scaled(1)) },
-		"ids":      func() { ctx.Zeros(tensor.F32, 1).MatrixRows(scaled(1)) },
+		"width": func() { ctx.Zeros(tensor.F32, 2, 3).MulMatrix(scaled(1), nil) },
+		"bias":  func() { ctx.Zeros(tensor.F32, 2, 2).MulMatrix(scaled(1), ctx.Zeros(tensor.F32, 2)) },
+		"mixed": func() { ctx.Zeros(tensor.F64, 2, 2).MulMatrix(scaled(1), ctx.Zeros(tensor.F32, 3)) },
+		"id":    func() { ctx.Ints([]int64{3}, 1).MatrixRows(scaled(1)) },
+		"ids":   func() { ctx.Zeros(tensor.F32, 1).MatrixRows(scaled(1)) },
 	} {
 		var err error
 		func() {
@@ -326,6 +400,40 @@ func TestStale(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "set") {
 		t.Errorf("Recover gives %v", err)
 	}
+}
+
+// Reuse gives back what was made since the mark, but what it returns and what is older; with gradients nothing.
+func TestReuse(t *testing.T) {
+	ctx := tensor.New(tensor.Options{})
+	defer ctx.Close()
+	old := ctx.Full(2, tensor.F32, 1000)
+	m := ctx.Mark()
+	x := old
+	for range 20 {
+		dead := x.Add(old)
+		x = ctx.Reuse(m, dead.Mul(old).Sub(x))
+		var err error
+		func() {
+			defer tensor.Recover(&err)
+			dead.Exp()
+		}()
+		if err == nil || !strings.Contains(err.Error(), "scope ended") {
+			t.Fatalf("a tensor that was given back: %v", err)
+		}
+	}
+	// x ← (x + 2)·2 − x = x + 4, twenty times
+	if v := x.Read(); v[0] != 82 || v[999] != 82 || old.Read()[7] != 2 {
+		t.Errorf("%v, want 82", v[0])
+	}
+	if ctx.PeakBytes() > 6*4096 {
+		t.Errorf("20 rounds held %d bytes at once", ctx.PeakBytes())
+	}
+	train := tensor.New(training)
+	defer train.Close()
+	m = train.Mark()
+	x = train.Full(1, tensor.F32, 3)
+	train.Reuse(m, x.Exp())
+	x.Exp() // still there
 }
 
 // patchStep is a training step at the sizes of transformers' default PatchTST on a batch of 8.

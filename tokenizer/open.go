@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/hanji-ml/hanji/gguf"
 )
 
 // maxFile bounds what is read: the largest published vocabularies have some 40 MB.
@@ -20,7 +22,7 @@ const maxFile = 1 << 30
 // look, not what they are.
 var published = []string{"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "qwen.tiktoken", "vocab.json"}
 
-// OpenFile reads the tokenizer of a model's folder, or one file. What a file is, its content
+// OpenFile reads the tokenizer of a model's folder, or one file; of a GGUF model its metadata. What a file is, its content
 // tells. In a folder tokenizer_config.json also counts: it says which tokens go around a text,
 // whether text is lower-cased, which tokens were added.
 func OpenFile(path string) (*Tokenizer, error) {
@@ -29,6 +31,9 @@ func OpenFile(path string) (*Tokenizer, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
+		if isGGUF(path) {
+			return openGGUF(path)
+		}
 		data, err := readFile(path)
 		if err != nil {
 			return nil, err
@@ -75,7 +80,34 @@ func openDir(dir string) (*Tokenizer, error) {
 		}
 		return t, c.apply(t)
 	}
-	return nil, fmt.Errorf("no tokenizer here: none of %v", published)
+	if t, err := openGGUF(dir); err == nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("no tokenizer here: none of %v, and no GGUF model", published)
+}
+
+func isGGUF(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var magic [4]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && string(magic[:]) == "GGUF"
+}
+
+func openGGUF(path string) (*Tokenizer, error) {
+	f, err := gguf.OpenModel(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	t, err := FromGGUF(f.Metadata())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
 }
 
 func readFile(path string) ([]byte, error) {

@@ -31,6 +31,13 @@ type Task interface {
 	Validate(ctx context.Context) (float64, error)
 }
 
+// Spread is a Task that works on a batch in several places at once and so runs its own backward passes: Gradients is Loss(...)·scale
+// and Backward, on Ctxs of its own that are at the given step, and leaves the gradients in Params. It returns the scaled loss.
+type Spread interface {
+	Task
+	Gradients(step uint64, epoch, batch int, scale float64) (loss float64, err error)
+}
+
 // Options of a run; the same struct is the recipe's `train:`. Zero fields take the default in brackets.
 type Options struct {
 	Seed            uint64         `yaml:"seed" json:"seed"`                         // of dropout and other draws
@@ -180,8 +187,17 @@ func (r *run) one(ctx *tensor.Ctx, perEpoch, total int) error {
 	rate := r.o.Schedule.At(r.o.Optimizer.LR, r.Step, total, perEpoch)
 	sum := 0.0
 	for a := range r.o.Accumulate {
-		ctx.Next(uint64(r.Step*r.o.Accumulate + a))
-		loss := r.task.Loss(ctx, r.Step/perEpoch, r.Step%perEpoch*r.o.Accumulate+a)
+		step, epoch, batch := uint64(r.Step*r.o.Accumulate+a), r.Step/perEpoch, r.Step%perEpoch*r.o.Accumulate+a
+		if s, ok := r.task.(Spread); ok {
+			loss, err := s.Gradients(step, epoch, batch, 1/float64(r.o.Accumulate))
+			if err != nil {
+				return fmt.Errorf("train: step %d: %w", r.Step, err)
+			}
+			sum += loss
+			continue
+		}
+		ctx.Next(step)
+		loss := r.task.Loss(ctx, epoch, batch)
 		if r.o.Accumulate > 1 {
 			loss = loss.DivS(float64(r.o.Accumulate))
 		}

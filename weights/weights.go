@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/hanji-ml/hanji/nn"
+	"github.com/hanji-ml/hanji/quant"
 	"github.com/hanji-ml/hanji/safetensors"
 	"github.com/hanji-ml/hanji/tensor"
 )
@@ -33,6 +34,12 @@ type Options struct {
 	Rename []Rule
 	Ignore []string // tensors of the file that are not wanted, before renaming; * stands for any run of characters
 	Allow  []string // parameters of the model that the file may lack (they keep their values); * as above
+
+	// Quantized says how linear layers are packed; nil: they are plain floats. A packed layer gets a Matrix.
+	Quantized *Quantization
+	// Mapped gives layers that multiply by a weight, or look rows up, the file's own floats in place of a widened copy. So do packed
+	// checkpoints. The source must then stay open, and the model cannot be trained.
+	Mapped bool
 }
 
 // Bind copies the file's tensors into the model's parameters and buffers, converting float types. On an error nothing
@@ -50,7 +57,21 @@ func Bind(model any, src Source, o Options) error {
 		}
 		from[to] = name
 	}
-	for _, p := range nn.Walk(model) {
+	var opaque map[*tensor.Tensor]*tensor.Matrix
+	if o.Quantized != nil || o.Mapped {
+		opaque = nn.Opaque(model)
+	}
+	params := nn.Walk(model)
+	for _, p := range params {
+		if at := opaque[p.Tensor]; at != nil {
+			done, err := bindMatrix(at, p, src, from, o)
+			if err != nil {
+				problems = append(problems, err)
+			}
+			if done || err != nil {
+				continue
+			}
+		}
 		name, ok := from[p.Name]
 		if !ok {
 			if !matches(o.Allow, p.Name) {
@@ -72,6 +93,9 @@ func Bind(model any, src Source, o Options) error {
 			problems = append(problems, err)
 		}
 	}
+	if o.Quantized != nil {
+		dropZeroBiases(params, src, from)
+	}
 	unused := make([]string, 0, len(from))
 	for _, name := range from {
 		unused = append(unused, name)
@@ -86,9 +110,76 @@ func Bind(model any, src Source, o Options) error {
 	return nil
 }
 
+// floatTypes are the formats of weights that a Matrix takes in place.
+var floatTypes = map[safetensors.DType]quant.Type{safetensors.F32: quant.F32, safetensors.F16: quant.F16, safetensors.BF16: quant.BF16}
+
+// bindMatrix gives a layer its weight p in the file's own format, and takes its tensors out of from. done is false where the file
+// has it in no such format.
+func bindMatrix(at *tensor.Matrix, p nn.Param, src Source, from map[string]string, o Options) (done bool, err error) {
+	base := strings.TrimSuffix(p.Name, ".weight")
+	out, in := p.Tensor.Dim(0), p.Tensor.Dim(1)
+	if o.Quantized != nil {
+		var taken []safetensors.Tensor
+		m, ok, err := o.Quantized.matrix(out, in, func(suffix string) (safetensors.Tensor, bool) {
+			name, ok := from[base+suffix]
+			if !ok {
+				return safetensors.Tensor{}, false
+			}
+			delete(from, base+suffix)
+			t, ok := src.Tensor(name)
+			taken = append(taken, t)
+			return t, ok
+		})
+		if ok && err == nil {
+			*at = m
+			if f, ok := src.(*safetensors.File); ok { // the matrix has a copy, in the order of its products
+				for _, t := range taken {
+					f.Drop(t.Data)
+				}
+			}
+		}
+		if ok || err != nil {
+			return true, err
+		}
+	}
+	name, ok := from[p.Name]
+	if !ok {
+		return false, nil
+	}
+	t, ok := src.Tensor(name)
+	format, plain := floatTypes[t.DType]
+	if !ok || !plain || !slices.Equal(t.Shape, []int{out, in}) {
+		return false, nil // for the caller to complain
+	}
+	delete(from, p.Name)
+	m, err := quant.NewMatrix(format, out, in, t.Data)
+	if err != nil {
+		return true, fmt.Errorf("tensor %q: %w", name, err)
+	}
+	*at = m
+	return true, nil
+}
+
+// dropZeroBiases takes out of from the biases that AutoGPTQ writes for layers which have none: all zeros.
+func dropZeroBiases(params []nn.Param, src Source, from map[string]string) {
+	for _, p := range params {
+		base, ok := strings.CutSuffix(p.Name, ".weight")
+		name, left := from[base+".bias"]
+		if !ok || !left {
+			continue
+		}
+		t, _ := src.Tensor(name)
+		v, err := t.Float32s()
+		if err == nil && !slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
+			delete(from, base+".bias")
+		}
+	}
+}
+
 // Enough tells whether the file holds at least so many numbers, all tensors together: to be asked before a model of a
-// configuration's sizes is built, so that a wrong one allocates nothing that the file's own size does not bear out.
-func Enough(src Source, numbers int64) error {
+// configuration's sizes is built, so that a wrong one allocates nothing that the file's own size does not bear out. q says how
+// layers are packed; nil: not.
+func Enough(src Source, numbers int64, q *Quantization) error {
 	have := int64(0)
 	for _, name := range src.Names() {
 		t, ok := src.Tensor(name)
@@ -98,6 +189,9 @@ func Enough(src Source, numbers int64) error {
 		n := int64(1)
 		for _, d := range t.Shape {
 			n *= int64(d)
+		}
+		if q != nil && strings.HasSuffix(name, ".qweight") {
+			n = n * 32 / int64(q.Bits) // integers in its words
 		}
 		have += n
 	}

@@ -226,10 +226,10 @@ func TestEnough(t *testing.T) {
 	for _, p := range nn.Walk(newNet()) {
 		n += int64(p.Tensor.Len())
 	}
-	if err := weights.Enough(f, n); err != nil {
+	if err := weights.Enough(f, n, nil); err != nil {
 		t.Error(err)
 	}
-	if err := weights.Enough(f, n+1); err == nil || !strings.Contains(err.Error(), fmt.Sprint(n)) {
+	if err := weights.Enough(f, n+1, nil); err == nil || !strings.Contains(err.Error(), fmt.Sprint(n)) {
 		t.Errorf("one too few: %v", err)
 	}
 }

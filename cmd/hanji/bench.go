@@ -32,6 +32,7 @@ type benchOptions struct {
 	threads, batch, steps int
 	depth, trees          int
 	model, name, data     string
+	text, spm, tiktoken   string
 	url                   string
 	clients, requests     int
 	tokens, leave         int
@@ -48,6 +49,7 @@ var benches = []struct {
 	{"ttm", "Tiny Time Mixer inference (--model r2-512-96): windows of 7 channels a second", benchTTM},
 	{"patchtst_train", "one PatchTST training step: forward, backward, Adam; batch 128 × 336 × 7 → 96", benchPatchTST},
 	{"llama", "a language model (--model): a prompt of 512 tokens, then 64 tokens one by one, tokens a second", benchLlama},
+	{"encode_text", "a text (--text) into the ids of a tokenizer (--model, --spm, --tiktoken), MB a second on one thread", benchEncode},
 	{"serve", "a server under load (--model or --url): tokens a second, time to the first piece and to the end", benchServe},
 	{"gbdt", "gradient boosting (--data): binning, 100 trees of 255 leaves, prediction of the same rows", benchGBDT},
 	{"peak", "the roof: float32 multiply-add rate and read bandwidth", benchPeak},
@@ -81,7 +83,10 @@ func newBenchCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&o.batch, "batch", 64, "ttm: windows at once")
 	f.IntVar(&o.steps, "steps", 10, "patchtst_train: steps timed; the median counts")
-	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama, serve: GGUF file or folder")
+	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama, serve: GGUF file or folder; encode_text: tokenizer.json")
+	f.StringVar(&o.text, "text", "", "encode_text: file of text")
+	f.StringVar(&o.spm, "spm", "", "encode_text: SentencePiece model")
+	f.StringVar(&o.tiktoken, "tiktoken", "", "encode_text: tiktoken table")
 	f.IntVar(&o.depth, "depth", 0, "llama: tokens in the cache before those that are generated")
 	f.StringVar(&o.name, "case", "", "llama: name of the case (default the file's)")
 	f.StringVar(&o.data, "data", "", "gbdt: file of rows, float32 behind two int64, n and columns; the label first")

@@ -20,7 +20,11 @@ func benchLlama(o benchOptions) error {
 	if o.model == "" {
 		return usagef("bench llama needs --model, a GGUF file or the folder of a checkpoint")
 	}
-	m, err := all.OpenDecoder(o.model, nil)
+	path, err := modelPath(o.model)
+	if err != nil {
+		return err
+	}
+	m, err := all.OpenDecoder(path, nil)
 	if err != nil {
 		return err
 	}

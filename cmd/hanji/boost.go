@@ -125,6 +125,11 @@ func checkBoostOptions(o *gbdt.Options) error {
 	if isPredict(o.Task) {
 		return checkPlace("output_result", o.OutputResult)
 	}
+	if o.Checkpoint != "" {
+		if err := checkPlace("checkpoint", o.Checkpoint); err != nil {
+			return err
+		}
+	}
 	return checkPlace("output_model", o.OutputModel)
 }
 

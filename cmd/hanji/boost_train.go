@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"time"
 
@@ -48,6 +51,11 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 	}
 	if err := m.SaveText(o.OutputModel); err != nil {
 		return err
+	}
+	if o.Checkpoint != "" {
+		if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if o.ConvertModelLanguage != "" {
 		if err := writeGo(m, o.ConvertModel); err != nil {
@@ -108,6 +116,9 @@ type boostRun struct {
 }
 
 func (r *boostRun) iteration(it gbdt.Iteration) error {
+	if r.last == 0 && it.N > 1 {
+		r.log.info("Going on from checkpoint %s after iteration %d", r.o.Checkpoint, it.N-1)
+	}
 	r.last = it.N
 	if it.N%r.o.MetricFreq == 0 {
 		for _, v := range it.Results {

@@ -29,7 +29,9 @@ type chatFlags struct {
 	Ctx                      int
 	KVType                   string
 	Schema                   string
-	JSON                     bool
+	LoRA                     string
+	Session                  string
+	JSON, Pull               bool
 }
 
 // maxPrompt bounds what is read as a prompt: no model reads more, and a pipe may never end.
@@ -40,29 +42,44 @@ func newChatCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "chat MODEL",
 		Short: "Talk to a language model",
-		Long: `MODEL is a GGUF file (Llama, Mistral, Qwen2, Qwen3; F32, F16, BF16 and every block type) or the folder of a checkpoint with
-config.json, safetensors and tokenizer. Its own chat template is used; a model without one continues the text it is given.
+		Long: `MODEL is a GGUF file (Llama, Mistral, Mixtral, Qwen2, Qwen3, Gemma 3; F32, F16, BF16 and every block type) or the folder of a
+checkpoint with config.json, safetensors and tokenizer; or a name that 'hanji models' lists, or OWNER/NAME[:TAG] of the Hugging
+Face hub, once pulled. Its own chat template is used; a model without one continues the text it is given.
 
 Without --prompt, lines are read from the terminal and the conversation is remembered; Ctrl-C stops an answer, Ctrl-D or
 /exit ends, /reset forgets. Piped standard input is one prompt. The answer goes to standard output, all else to standard
-error.`,
+error. --session FILE remembers the conversation from run to run, with what the model has computed of it.`,
 		Example: `  hanji chat tinyllama-1.1b-chat-q4_k_m.gguf
+  hanji chat llama-3.2-1b-instruct --pull
   hanji chat SmolLM2-135M-Instruct -p "Why is the sky blue?" --temperature 0
   git diff | hanji chat model.gguf --system "Write a commit message for this change." --max-tokens 200`,
-		Args: takes(1, 1, "MODEL"),
+		Args: takes(1, 1, "MODEL, a file or a name; 'hanji models' lists those that it can pull"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			check := o.Options
-			check.Stop = nil // needs the model's vocabulary
-			if err := check.Validate(); err != nil {
-				return usagef("%v", err)
+			if err := o.check(); err != nil {
+				return err
 			}
-			c, err := openChat(args[0], o)
+			path, err := orPull(cmd, g, args[0], o.Pull)
+			if err != nil {
+				return err
+			}
+			var s *session
+			if o.Session != "" {
+				if s, err = openSession(o.Session, o.files(path), args[0], cmd.Flags()); err != nil {
+					return err
+				}
+			}
+			c, err := openChat(path, o)
 			if err != nil {
 				return err
 			}
 			defer c.close()
 			c.out, c.messages, c.quiet = cmd.OutOrStdout(), cmd.ErrOrStderr(), g.Quiet
-			if o.System != "" {
+			if s != nil {
+				if err := c.resume(s, o.System); err != nil {
+					return err
+				}
+			}
+			if o.System != "" && len(c.history) == 0 {
 				c.history = append(c.history, chat.Message{Role: "system", Content: o.System})
 			}
 			switch in, ok := cmd.InOrStdin().(*os.File); {
@@ -94,15 +111,37 @@ error.`,
 	f.Uint64Var(&o.Seed, "seed", 0, "of the draws: the same seed gives the same answer")
 	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
 	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
+	f.StringVar(&o.LoRA, "lora", "", "adapter that is added to the model: a folder in peft's layout, or a GGUF file")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
-	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16 or f32")
+	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
+	f.StringVar(&o.Session, "session", "", "file that keeps the conversation with its options, and goes on with it")
+	f.BoolVar(&o.Pull, "pull", false, "pull the model first where it has not been")
 	return cmd
+}
+
+// check looks at the sampling options without the model.
+func (o *chatFlags) check() error {
+	check := o.Options
+	check.Stop = nil // needs the model's vocabulary
+	if err := check.Validate(); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// files are those that decide what is computed.
+func (o *chatFlags) files(model string) []string {
+	if o.LoRA != "" {
+		return []string{model, o.LoRA}
+	}
+	return []string{model}
 }
 
 // conversation is a chat in progress.
 type conversation struct {
 	o        *chatFlags
+	session  *session // nil: it is not kept
 	l        *all.Language
 	d        *generate.Decoder
 	seq      int
@@ -115,10 +154,10 @@ type conversation struct {
 }
 
 func openChat(path string, o *chatFlags) (*conversation, error) {
-	kv := map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
+	kv := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}
 	dt, ok := kv[o.KVType]
 	if !ok {
-		return nil, usagef("--kv-type is %q, want f16 or f32", o.KVType)
+		return nil, usagef("--kv-type is %q, want f16, q8_0 or f32", o.KVType)
 	}
 	if o.Ctx < 0 {
 		return nil, usagef("--ctx is %d, want 1 or more", o.Ctx)
@@ -128,6 +167,12 @@ func openChat(path string, o *chatFlags) (*conversation, error) {
 		return nil, err
 	}
 	c := &conversation{o: o, l: l, room: o.Ctx}
+	if o.LoRA != "" {
+		if err := l.AddLoRA(o.LoRA); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	if o.Template != "" {
 		if l.Template, err = chat.Builtin(o.Template); err != nil {
 			c.close()
@@ -223,6 +268,9 @@ func (c *conversation) talk(ctx context.Context, in io.Reader) error {
 			if c.o.System != "" {
 				c.history = append(c.history, chat.Message{Role: "system", Content: c.o.System})
 			}
+			if err := c.keep(); err != nil {
+				fmt.Fprintln(c.messages, "hanji:", err)
+			}
 		default:
 			// Not of ctx: Ctrl-C has ended that for good when it is pressed first.
 			turn, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
@@ -283,6 +331,7 @@ func (c *conversation) ask(ctx context.Context, text string) (a answer, err erro
 	}
 	if c.l.Template != nil && a.Finish != "interrupted" {
 		c.history = append(messages, chat.Message{Role: "assistant", Content: a.Answer})
+		return a, c.keep()
 	}
 	return a, nil
 }

@@ -16,9 +16,9 @@ import (
 )
 
 type perplexityFlags struct {
-	Model, Text, Protocol, Against string
-	Ctx, Stride                    int
-	JSON                           bool
+	Model, Text, Protocol, Against, LoRA string
+	Ctx, Stride                          int
+	JSON                                 bool
 }
 
 func newEvalPerplexityCmd(g *globals) *cobra.Command {
@@ -55,6 +55,7 @@ model this tells more than perplexity does. Quote protocol and ctx with a figure
 	f := cmd.Flags()
 	f.StringVar(&o.Model, "model", "", "GGUF file or checkpoint folder (required)")
 	f.StringVar(&o.Text, "text", "", "text file, or - for standard input (required)")
+	f.StringVar(&o.LoRA, "lora", "", "adapter that is added to the model (not to --against): a folder in peft's layout, or a GGUF file")
 	f.StringVar(&o.Protocol, "protocol", eval.LlamaCpp, "llama.cpp, gptq or sliding")
 	f.IntVar(&o.Ctx, "ctx", 0, "tokens of a chunk or window (default the protocol's, at most the model's context)")
 	f.IntVar(&o.Stride, "stride", 0, "tokens that the window of sliding moves (default half of ctx)")
@@ -76,13 +77,24 @@ func (o *perplexityFlags) run(cmd *cobra.Command, g *globals) (r eval.Perplexity
 	if err != nil {
 		return r, err
 	}
+	if o.Model, err = modelPath(o.Model); err != nil {
+		return r, err
+	}
 	l, err := all.OpenLanguage(o.Model)
 	if err != nil {
 		return r, err
 	}
 	defer l.Close()
+	if o.LoRA != "" {
+		if err := l.AddLoRA(o.LoRA); err != nil {
+			return r, err
+		}
+	}
 	eo := eval.PerplexityOptions{Protocol: o.Protocol, Ctx: o.Ctx, Stride: o.Stride}
 	if o.Against != "" {
+		if o.Against, err = modelPath(o.Against); err != nil {
+			return r, err
+		}
 		ref, err := all.OpenLanguage(o.Against)
 		if err != nil {
 			return r, err

@@ -35,7 +35,11 @@ Parquet, plain, .gz or .zst.`,
   hanji inspect ETTh1.csv`,
 		Args: takes(1, 1, "a file or a model's folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := inspect(args[0], g.logger(cmd.ErrOrStderr()))
+			path, err := modelPath(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := inspect(path, g.logger(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}

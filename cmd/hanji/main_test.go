@@ -34,12 +34,18 @@ func TestScript(t *testing.T) {
 			"writegguf":       writeGGUF,
 			"writellm":        writeLLM,
 			"writecheckpoint": writeCheckpoint,
+			"writelora":       writeLoRA,
+			"hubserver":       hubServer,
+			"firstline":       firstLine,
+			"damage":          damage,
+			"cmpanswers":      cmpAnswers,
 		},
 	})
 }
 
 // writeWaves gives every script waves.csv: two hourly series of 400 rows, a day's wave each, one with a trend.
 func writeWaves(env *testscript.Env) error {
+	env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf")) // never the user's own
 	var b strings.Builder
 	b.WriteString("time,a,b\n")
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)

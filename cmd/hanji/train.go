@@ -22,18 +22,20 @@ import (
 	"github.com/hanji-ml/hanji/train"
 )
 
+type trainFlags struct {
+	out            string
+	resume, dryRun bool
+	asJSON         bool
+	set            []string
+}
+
 func newTrainCmd(g *globals) *cobra.Command {
-	var o struct {
-		out            string
-		resume, dryRun bool
-		asJSON         bool
-		set            []string
-	}
+	var o trainFlags
 	cmd := &cobra.Command{
 		Use:   "train RECIPE.yaml --out DIR",
 		Short: "Train a model by a recipe",
-		Long: `Trains by a recipe: model, data, optimiser, schedule. The model of the best validation ends in DIR/model, in the layout
-that eval, forecast and the reference implementation read.
+		Long: `Trains a forecaster or a language model by a recipe: model, data, optimiser, schedule. The model of the best validation ends
+in DIR/model, in the layout that eval, forecast, chat and the reference implementation read.
 
 A run is a function of the recipe alone: the same seed gives the same bits on any number of threads. After an
 interruption of any kind --resume goes on from the last checkpoint, with the same outcome as if nothing had happened.
@@ -42,10 +44,11 @@ $NAME in a recipe's paths is an environment variable; HANJI_SHARED, the folder o
 where it is not set and that exists.`,
 		Example: `  hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --set train.seed=2022
   hanji train recipes/patchtst-etth1-96.yaml --out runs/etth1 --resume
-  hanji train recipes/ttm-finetune.yaml --out runs/ttm --dry-run`,
+  hanji train recipes/ttm-finetune.yaml --out runs/ttm --dry-run
+  hanji train recipes/llama-tiny.yaml --out runs/llama`,
 		Args: takes(1, 1, "RECIPE.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := readRecipe(args[0], o.set)
+			b, err := readRecipe(args[0], o.set)
 			if err != nil {
 				return err
 			}
@@ -54,31 +57,19 @@ where it is not set and that exists.`,
 			}
 			log := &trainLog{w: cmd.ErrOrStderr(), quiet: g.Quiet, out: o.out}
 			defer log.close()
-			ro := forecast.RunOptions{Out: o.out, Resume: o.resume, Log: log.event, Load: loadMatrix}
-			if o.dryRun {
-				ro.DryRun = func(stage string, e train.Estimate) {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s: %d steps of %v: about %v; %d trained parameters, about %s of memory\n", stage, e.Steps,
-						e.StepTime.Round(10*time.Microsecond), e.Time.Round(time.Second), e.Parameters, size(e.Bytes))
-				}
+			var head struct {
+				Task string `yaml:"task"`
 			}
-			res, err := r.Run(cmd.Context(), all.Families{}, ro)
-			if err != nil || o.dryRun {
-				return err
+			if err := yaml.Load(b, &head); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if o.asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
+			switch head.Task {
+			case "", "forecast":
+				return trainForecast(cmd, args[0], b, o, log)
+			case "language":
+				return trainLanguage(cmd, args[0], b, o, log)
 			}
-			if res.Test == nil { // synthetic data, and short files, have no test part
-				last := res.Stages[len(res.Stages)-1]
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d steps; best validation %.6f in epoch %d\n", last.Steps, last.Best, last.BestEpoch+1)
-				return err
-			}
-			text := fmt.Sprintf("test: mse %.6f mae %.6f (%d windows)", res.Test.MSE, res.Test.MAE, res.Test.Windows)
-			if res.Drop != nil {
-				text += fmt.Sprintf("; drop-last 128: mse %.6f mae %.6f", res.Drop.MSE, res.Drop.MAE)
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
-			return err
+			return fmt.Errorf("%s: task is %q, want forecast (as without the key) or language", args[0], head.Task)
 		},
 	}
 	f := cmd.Flags()
@@ -90,21 +81,58 @@ where it is not set and that exists.`,
 	return cmd
 }
 
-// readRecipe reads a recipe strictly: a key that does not exist is an error with its line.
-func readRecipe(path string, set []string) (r forecast.Recipe, err error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return r, err
+// trainForecast trains a forecaster.
+func trainForecast(cmd *cobra.Command, path string, recipe []byte, o trainFlags, log *trainLog) error {
+	var r forecast.Recipe
+	if err := decodeRecipe(path, recipe, &r); err != nil {
+		return err
 	}
-	if len(set) > 0 {
+	ro := forecast.RunOptions{Out: o.out, Resume: o.resume, Log: log.event, Load: loadMatrix}
+	if o.dryRun {
+		ro.DryRun = func(stage string, e train.Estimate) { printEstimate(cmd.OutOrStdout(), stage, e) }
+	}
+	res, err := r.Run(cmd.Context(), all.Families{}, ro)
+	if err != nil || o.dryRun {
+		return err
+	}
+	if o.asJSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
+	}
+	if res.Test == nil { // synthetic data, and short files, have no test part
+		last := res.Stages[len(res.Stages)-1]
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d steps; best validation %.6f in epoch %d\n", last.Steps, last.Best, last.BestEpoch+1)
+		return err
+	}
+	text := fmt.Sprintf("test: mse %.6f mae %.6f (%d windows)", res.Test.MSE, res.Test.MAE, res.Test.Windows)
+	if res.Drop != nil {
+		text += fmt.Sprintf("; drop-last 128: mse %.6f mae %.6f", res.Drop.MSE, res.Drop.MAE)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+	return err
+}
+
+func printEstimate(w io.Writer, stage string, e train.Estimate) {
+	fmt.Fprintf(w, "%s: %d steps of %v: about %v; %d trained parameters, about %s of memory\n", stage, e.Steps,
+		e.StepTime.Round(10*time.Microsecond), e.Time.Round(time.Second), e.Parameters, size(e.Bytes))
+}
+
+// readRecipe reads a recipe's text, with values set over it.
+func readRecipe(path string, set []string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err == nil && len(set) > 0 {
 		if b, err = overrideYAML(b, set); err != nil {
-			return r, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if err := yaml.Load(b, &r, yaml.WithKnownFields()); err != nil {
-		return r, fmt.Errorf("%s: %w", path, err)
+	return b, err
+}
+
+// decodeRecipe is strict: a key that does not exist is an error with its line.
+func decodeRecipe(path string, b []byte, r any) error {
+	if err := yaml.Load(b, r, yaml.WithKnownFields()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return r, nil
+	return nil
 }
 
 // overrideYAML sets dotted paths: train.seed=2022, model.config.d_model=32.
@@ -153,12 +181,14 @@ func loadMatrix(path string) (*forecast.Matrix, error) {
 
 // trainLog shows a run: progress and validations on w, and the same numbers as TensorBoard events in out/events.
 type trainLog struct {
-	w      io.Writer
-	quiet  bool
-	out    string
-	stage  string
-	bar    *progress.Bar
-	events *tfevent.Writer
+	w        io.Writer
+	quiet    bool
+	out      string
+	stage    string
+	more     []progress.Field // shown with each step
+	measured string           // said of a validation in place of its loss
+	bar      *progress.Bar
+	events   *tfevent.Writer
 }
 
 func (l *trainLog) event(stage string, e train.Event) {
@@ -167,8 +197,8 @@ func (l *trainLog) event(stage string, e train.Event) {
 	}
 	switch e.Kind {
 	case "step":
-		l.bar.Set(e.Step, progress.Field{Name: "epoch", Value: strconv.Itoa(e.Epoch + 1)}, progress.Field{Name: "loss", Value: fmt.Sprintf("%.4f", e.Loss)},
-			progress.Field{Name: "lr", Value: fmt.Sprintf("%.3g", e.LR)})
+		l.bar.Set(e.Step, append([]progress.Field{{Name: "epoch", Value: strconv.Itoa(e.Epoch + 1)}, {Name: "loss", Value: fmt.Sprintf("%.4f", e.Loss)},
+			{Name: "lr", Value: fmt.Sprintf("%.3g", e.LR)}}, l.more...)...)
 		l.scalar(e.Step, "train/loss", e.Loss)
 		l.scalar(e.Step, "train/lr", e.LR)
 		if e.GradNorm > 0 {
@@ -179,7 +209,11 @@ func (l *trainLog) event(stage string, e train.Event) {
 		if e.Best {
 			mark = " (best)"
 		}
-		l.bar.Log("%s: epoch %d validation %.6f%s", stage, e.Epoch+1, e.Loss, mark)
+		what := fmt.Sprintf("validation %.6f", e.Loss)
+		if l.measured != "" {
+			what = l.measured
+		}
+		l.bar.Log("%s: epoch %d %s%s", stage, e.Epoch+1, what, mark)
 		l.scalar(e.Step, "validation/loss", e.Loss)
 	case "resumed":
 		l.bar.Log("%s: resumed at step %d from %s", stage, e.Step, e.Checkpoint)

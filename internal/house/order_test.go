@@ -16,8 +16,8 @@ import (
 const order = `
 internal/cpu
 internal/par
-internal/kernel  internal/kernel/*
 internal/atomicfile  internal/mmap
+internal/kernel  internal/kernel/*
 metric
 table
 safetensors  gguf  npy  torchpt
@@ -38,9 +38,9 @@ model
 model/*
 model/all
 generate
-hub
+hub  internal/hubtest
 train
-forecast  forecast/*  transcribe  quantize  curate  search  eval  moa
+forecast  forecast/*  lm  transcribe  quantize  curate  search  eval  moa
 serve  web
 recipes
 plot
@@ -133,6 +133,7 @@ func TestImportOrder(t *testing.T) {
 // testOnly are the packages that no program links.
 var testOnly = []string{
 	module + "/internal/golden",
+	module + "/internal/hubtest",
 	"github.com/google/go-cmp/cmp",
 	"pgregory.net/rapid",
 	"go.uber.org/goleak",
@@ -154,7 +155,7 @@ func TestImports(t *testing.T) {
 			if why, ok := banned[im]; ok {
 				t.Errorf("%s imports %s: %s", p.short(), im, why)
 			}
-			if slices.Contains(testOnly, im) && p.short() != "internal/golden" {
+			if slices.Contains(testOnly, im) && p.short() != "internal/golden" && p.short() != "internal/hubtest" {
 				t.Errorf("%s imports %s outside its tests", p.short(), im)
 			}
 		}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"math"
 	"sync"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // QActs are activations rounded to int8 for products with a [QMat] of one format: once for all matrices that read
-// them. Each 32 columns share a scale, for K formats each 256: ggml's Q8_0 and Q8_K.
+// them. Each 32 columns share a scale, for K formats and IQ4_XS each 256: ggml's Q8_0, Q8_1 and Q8_K.
 type QActs struct {
 	format    QFormat
 	tokens, k int
@@ -24,7 +25,7 @@ type QActs struct {
 }
 
 // qTile is a few tokens side by side: for every 32 columns [tokens][32]int8, then [tokens]float32 scales, then slots ×
-// [tokens] words, each the sum that makes up for an offset of the weights.
+// [tokens] words, of each part: an int32 that makes up for the offset of q, or a float32 that minima are multiplied by.
 type qTile struct {
 	first, tokens int
 	data          []byte
@@ -42,10 +43,10 @@ func QuantizeActs(x []float32, tokens, k, ld int, format QFormat) *QActs {
 	if k%qLayouts[format].columns != 0 || tokens > 0 && len(x) < (tokens-1)*ld+k {
 		panic("kernel: QuantizeActs: rows do not fit into the slice, or into blocks")
 	}
-	l := qLayouts[format]
+	l := &qLayouts[format]
 	a := qActsPool.Get().(*QActs)
 	a.format, a.tokens, a.k = format, tokens, k
-	size := k / qUnit * (qUnit + 4 + 4*l.slots) // a token's
+	size := k / qUnit * (qUnit + 4 + 4*l.slots()) // a token's
 	if cap(a.mem) < tokens*size {
 		a.mem = make([]byte, tokens*size)
 	}
@@ -70,15 +71,15 @@ func QuantizeActs(x []float32, tokens, k, ld int, format QFormat) *QActs {
 }
 
 func (a *QActs) roundTiles(lo, hi int) {
-	l := qLayouts[a.format]
+	l := &qLayouts[a.format]
 	for i := lo; i < hi; i++ {
 		t := &a.tiles[i]
 		for j := range t.tokens {
 			row := a.x[(t.first+j)*a.ldx:][:a.k]
-			if l.k {
-				quantizeQ8K(t, j, row, l.slots)
+			if l.columns == qSpan {
+				quantizeQ8K(t, j, row, l)
 			} else {
-				quantizeQ80(t, j, row, a.format)
+				quantizeQ80(t, j, row, l)
 			}
 		}
 	}
@@ -88,42 +89,30 @@ func (a *QActs) roundTiles(lo, hi int) {
 func (a *QActs) Free() { qActsPool.Put(a) }
 
 // quantizeQ80 rounds token j of a tile by 32 columns: d = max|x|/127 kept as float16, q = x·127/max|x| to the nearest, halves
-// away from zero (ggml-quants.c, quantize_row_q8_0_ref).
-func quantizeQ80(t *qTile, j int, x []float32, format QFormat) {
-	offset := int32(128)
-	if format == Q4_0 {
-		offset = 8
-	}
+// away from zero (ggml-quants.c, quantize_row_q8_0_ref). Where weights have minima, d·Σq goes with it as float16
+// (quantize_row_q8_1_ref).
+func quantizeQ80(t *qTile, j int, x []float32, l *qLayout) {
+	offset, affine := int32(l.offset), l.m > 0
 	n := t.tokens
-	if quantizeQ80F32(t.data[j*qUnit:], t.data[n*qUnit+4*j:], t.data[n*(qUnit+4)+4*j:], x, n*(qUnit+8), -offset) {
+	if quantizeQ80F32(t.data[j*qUnit:], t.data[n*qUnit+4*j:], t.data[n*(qUnit+4)+4*j:], x, n*(qUnit+8), -offset, affine) {
 		return
 	}
 	for u, at := 0, 0; u < len(x); u, at = u+qUnit, at+n*(qUnit+8) {
-		row := x[u : u+qUnit : u+qUnit]
-		most := largest(row)
-		d := most / 127
-		id := float32(0)
-		if d > 0 {
-			id = 1 / d
-		}
-		q, sum := t.data[at+j*qUnit:][:qUnit], int32(0)
-		for i, v := range row {
-			v = float32(v * id)
-			v += float32(math.Copysign(0.5, float64(v)))
-			b := int32(v) // towards zero
-			q[i] = byte(b)
-			sum += b
-		}
+		d, sum := roundQ8(t.data[at+j*qUnit:], x[u:])
 		putWord(t.data[at+n*qUnit+4*j:], math.Float32bits(f16Bits(f32ToF16Bits(d))))
-		putWord(t.data[at+n*(qUnit+4)+4*j:], uint32(-offset*sum))
+		slot := uint32(-offset * sum)
+		if affine {
+			slot = math.Float32bits(f16Bits(f32ToF16Bits(float32(sum) * d)))
+		}
+		putWord(t.data[at+n*(qUnit+4)+4*j:], slot)
 	}
 }
 
 // quantizeQ8K rounds token j of a tile by 256 columns: with m the element of largest magnitude, q = -127·x/m to the nearest,
 // halves to even, and d = -m/127 (ggml-quants.c, quantize_row_q8_K_ref).
-func quantizeQ8K(t *qTile, j int, x []float32, slots int) {
+func quantizeQ8K(t *qTile, j int, x []float32, l *qLayout) {
 	n := t.tokens
-	unit := n * (qUnit + 4 + 4*slots)
+	unit := n * (qUnit + 4 + 4*l.slots())
 	for b := 0; b < len(x); b += qSpan {
 		block := x[b : b+qSpan]
 		var scale, d float32
@@ -142,11 +131,16 @@ func quantizeQ8K(t *qTile, j int, x []float32, slots int) {
 		}
 		for u := 0; u < qSpan/qUnit; u, at = u+1, at+unit {
 			putWord(t.data[at+n*qUnit+4*j:], math.Float32bits(d))
-			if slots == 1 {
-				putWord(t.data[at+n*(qUnit+4)+4*j:], math.Float32bits(-float32(sums[2*u]+sums[2*u+1])*d))
-			} else {
-				putWord(t.data[at+n*(qUnit+4)+4*j:], uint32(-32*sums[2*u]))
-				putWord(t.data[at+n*(qUnit+8)+4*j:], uint32(-32*sums[2*u+1]))
+			for p := range l.parts {
+				sum := sums[2*u+p]
+				if l.parts == 1 {
+					sum += sums[2*u+1]
+				}
+				slot := uint32(-int32(l.offset) * sum)
+				if l.m > 0 {
+					slot = math.Float32bits(-float32(sum) * d)
+				}
+				putWord(t.data[at+n*(qUnit+4+4*p)+4*j:], slot)
 			}
 		}
 	}
@@ -170,7 +164,7 @@ func furthest(x []float32) (m float32) {
 }
 
 func putWord(b []byte, v uint32) {
-	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+	binary.LittleEndian.PutUint32(b, v)
 }
 
 // largest is max |x|.

@@ -1,9 +1,12 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
 
+	"github.com/hanji-ml/hanji/internal/mmap"
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
@@ -11,39 +14,75 @@ import (
 // (ggml-common.h).
 type QFormat uint8
 
-// The formats, each with the value of a weight.
+// The formats, each with the value of a weight. T is IQ4's table of 16 int8; s and m are integers.
 const (
-	Q8_0 QFormat = iota // d·q: blocks of 32, q int8, d float16
-	Q4_0                // d·(q - 8): blocks of 32, q 4 bits
-	Q4_K                // d·s·q - dmin·m: blocks of 256; s and m 6 bits for every 32, q 4 bits
-	Q6_K                // d·s·(q - 32): blocks of 256; s int8 for every 16, q 6 bits
+	Q8_0   QFormat = iota // d·q: blocks of 32, q int8
+	Q4_0                  // d·(q - 8): blocks of 32
+	Q4_1                  // d·q + m: blocks of 32
+	Q5_0                  // d·(q - 16): blocks of 32
+	Q5_1                  // d·q + m: blocks of 32
+	IQ4_NL                // d·T[q]: blocks of 32
+	Q2_K                  // d·s·q - dmin·m: blocks of 256, s and m for every 16
+	Q3_K                  // d·s·(q - 4): blocks of 256, s for every 16
+	Q4_K                  // d·s·q - dmin·m: blocks of 256, s and m for every 32
+	Q5_K                  // d·s·q - dmin·m: blocks of 256, s and m for every 32
+	Q6_K                  // d·s·(q - 32): blocks of 256, s for every 16
+	IQ4_XS                // d·s·T[q]: blocks of 256, s for every 32
 )
 
-// Weights of 16 rows stand together, interleaved by four columns, so that a vector's lane is a row and four products
-// of a row come from one 32-bit word:
+// Weights of 16 rows stand together, so that a vector's lane is a row: for every block d [16]float16, m or dmin [16]float16
+// where there is one, and then for every unit of 32 columns its scales (and minima) [1 or 2][16]byte and q in planes of bits. A
+// plane is words of 16 × 4 bytes; word i has of each row
 //
-//	Q8_0, for 32 columns:   d [16]float16, then 8 words [16][4]int8
-//	Q4_0, for 32 columns:   d [16]float16, then 4 words [16][4]byte; column c is the lower half of word c/4, column 16+c the upper
-//	Q4_K, for 256 columns:  d, dmin [16]float16, s, m [8][16]byte, then 4 × 8 words; of each 8 the lower halves are 32 columns, the upper the next
-//	Q6_K, for 256 columns:  d [16]float16, s [16][16]int8, then 64 words [16][4]byte: unpacked to bytes
+//	8 bits    columns 4i … 4i+3
+//	4 bits    columns 4i … 4i+3, and in the upper half of the bytes 16 columns further on
+//	2 bits    columns 16i+4f … 16i+4f+3 in quarters f = 0 … 3 of the bytes
+//	1 bit     columns 4f … 4f+3 in bits f = 0 … 7 of the bytes
+//
+// Four products of a row come from one 32-bit word. Bytes are as many as in the file, but for scales of 6 bits, which take 8.
 const (
 	qRows = 16
 	qUnit = 32
 	qSpan = 256
 )
 
+// qLayout is what formats differ in.
 type qLayout struct {
-	columns, block, group int // of a block: columns, bytes of a row, bytes of 16 rows interleaved
-	slots                 int // words that an activation keeps for every 32 columns beside its bytes and scale
-	k                     bool
+	columns, block int  // of a block in the file: columns, bytes
+	d, m           int  // where they are there; m is 0 for none
+	scales, parts  int  // of a row's unit: bytes of scales and minima, parts with a scale of their own
+	low, high      int  // bits in the first plane and in the second
+	offset         int  // that q has too much: the activations' slots make up for it
+	signed         bool // q is signed, by itself or by T; offset is what assembly makes it unsigned with
 }
 
 var qLayouts = [...]qLayout{
-	Q8_0: {qUnit, 34, 32 + 512, 1, false},
-	Q4_0: {qUnit, 18, 32 + 256, 1, false},
-	Q4_K: {qSpan, 144, 64 + 256 + 2048, 1, true},
-	Q6_K: {qSpan, 210, 32 + 256 + 4096, 2, true},
+	Q8_0:   {qUnit, 34, 0, 0, 0, 1, 8, 0, 128, true},
+	Q4_0:   {qUnit, 18, 0, 0, 0, 1, 4, 0, 8, false},
+	Q4_1:   {qUnit, 20, 0, 2, 0, 1, 4, 0, 0, false},
+	Q5_0:   {qUnit, 22, 0, 0, 0, 1, 4, 1, 16, false},
+	Q5_1:   {qUnit, 24, 0, 2, 0, 1, 4, 1, 0, false},
+	IQ4_NL: {qUnit, 18, 0, 0, 0, 1, 4, 0, 128, true},
+	Q2_K:   {qSpan, 84, 80, 82, 2, 2, 2, 0, 0, false},
+	Q3_K:   {qSpan, 110, 108, 0, 2, 2, 2, 1, 4, false},
+	Q4_K:   {qSpan, 144, 0, 2, 2, 1, 4, 0, 0, false},
+	Q5_K:   {qSpan, 176, 0, 2, 2, 1, 4, 1, 0, false},
+	Q6_K:   {qSpan, 210, 208, 0, 2, 2, 4, 2, 32, false},
+	IQ4_XS: {qSpan, 136, 0, 0, 1, 1, 4, 0, 128, true},
 }
+
+// slots is how many words an activation keeps for every unit beside its bytes and scale: one a part.
+func (l *qLayout) slots() int { return l.parts }
+
+// head and unit are bytes of 16 rows: before a block's units, and of each; group those of the whole block.
+func (l *qLayout) head() int {
+	if l.m > 0 {
+		return 4 * qRows
+	}
+	return 2 * qRows
+}
+func (l *qLayout) unit() int  { return l.scales*qRows + (l.low+l.high)*qRows*qUnit/8 }
+func (l *qLayout) group() int { return l.head() + l.columns/qUnit*l.unit() }
 
 // QMat is a matrix of quantised weights [rows, k], interleaved for products. It is read-only and may be used by many
 // goroutines.
@@ -59,19 +98,24 @@ func NewQMat(format QFormat, rows, k int, src []byte) (*QMat, error) {
 	if int(format) >= len(qLayouts) || rows < 0 || k < 0 {
 		return nil, fmt.Errorf("kernel: no quantised matrix of format %d, %d rows, %d columns", format, rows, k)
 	}
-	l := qLayouts[format]
+	l := &qLayouts[format]
 	if k%l.columns != 0 || rows*(k/l.columns)*l.block != len(src) {
 		return nil, fmt.Errorf("kernel: %d bytes do not make %d × %d weights in blocks of %d (%d bytes)", len(src), rows, k, l.columns, l.block)
 	}
 	m := &QMat{format, rows, k, nil}
-	groups, blocks := (rows+qRows-1)/qRows, k/l.columns
-	m.data = make([]byte, groups*blocks*l.group)
+	groups, blocks, size := (rows+qRows-1)/qRows, k/l.columns, l.group()
+	mem, err := mmap.Zeros(groups * blocks * size)
+	if err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	m.data = mem.Bytes()
+	runtime.AddCleanup(m, func(mem *mmap.Map) { mem.Close() }, mem)
 	par.For(groups, 8, func(lo, hi int) {
 		for g := lo; g < hi; g++ {
 			for b := range blocks {
-				dst := m.data[(g*blocks+b)*l.group:][:l.group]
+				dst := m.data[(g*blocks+b)*size:][:size]
 				for r := range min(qRows, rows-g*qRows) {
-					interleave(format, dst, src[((g*qRows+r)*blocks+b)*l.block:][:l.block], r)
+					l.interleave(dst, src[((g*qRows+r)*blocks+b)*l.block:][:l.block], format, r)
 				}
 			}
 		}
@@ -85,57 +129,9 @@ func (m *QMat) Shape() (rows, k int) { return m.rows, m.k }
 // Bytes is the memory that m takes.
 func (m *QMat) Bytes() int { return len(m.data) }
 
-// interleave puts a row's block into its place among 16.
-func interleave(format QFormat, dst, src []byte, r int) {
-	switch format {
-	case Q8_0, Q4_0:
-		copy(dst[2*r:], src[:2])
-		putWords(dst[32:], src[2:], r)
-	case Q4_K:
-		copy(dst[2*r:], src[:2])
-		copy(dst[32+2*r:], src[2:4])
-		for j := range 8 {
-			s, m := scaleK4(src[4:16], j)
-			dst[64+j*qRows+r], dst[192+j*qRows+r] = s, m
-		}
-		putWords(dst[320:], src[16:], r)
-	case Q6_K: // ql [128], qh [64], scales [16], d
-		ql, qh := src[:128], src[128:192]
-		copy(dst[2*r:], src[208:210])
-		for j, s := range src[192:208] {
-			dst[32+j*qRows+r] = s
-		}
-		var q [qSpan]byte
-		for h := range 2 {
-			for c := range 32 {
-				lo, hi, two := ql[h*64+c], ql[h*64+32+c], qh[h*32+c]
-				q[h*128+c] = lo&15 | two&3<<4
-				q[h*128+32+c] = hi&15 | two>>2&3<<4
-				q[h*128+64+c] = lo>>4 | two>>4&3<<4
-				q[h*128+96+c] = hi>>4 | two>>6<<4
-			}
-		}
-		putWords(dst[288:], q[:], r)
-	}
-}
-
-func putWords(dst, src []byte, r int) {
-	for i := 0; i < len(src); i += 4 {
-		copy(dst[i*qRows+4*r:][:4], src[i:i+4])
-	}
-}
-
-// scaleK4 is scale and minimum j of the 12 bytes that hold eight of each in 6 bits (ggml-quants.c, get_scale_min_k4).
-func scaleK4(b []byte, j int) (s, m byte) {
-	if j < 4 {
-		return b[j] & 63, b[j+4] & 63
-	}
-	return b[j+4]&15 | b[j-4]>>6<<4, b[j+4]>>4 | b[j]>>6<<4
-}
-
 // Mul sets dst[t·ldd+r] to the product of row r with token t of x, whose format must be m's:
 //
-//	for every 32 columns (16 for Q6_K): dst += d·s·x.d·Σ q·x.q, and the minima likewise
+//	for every part that has a scale, of 16 or 32 columns: dst += d·s·x.d·Σ q·x.q, and the minima likewise
 //
 // with the inner sum exact in integers, as llama.cpp takes it. It panics where x is for another matrix or dst too short.
 func (m *QMat) Mul(dst []float32, ldd int, x *QActs) {
@@ -159,17 +155,18 @@ func (m *QMat) Mul(dst []float32, ldd int, x *QActs) {
 	x.m, x.dst, x.ldd = m, dst, ldd
 	par.For(groups, max(1, min(8, groups/(4*par.Threads()))), x.mult)
 	x.m, x.dst = nil, nil
+	runtime.KeepAlive(m) // its memory goes with it
 }
 
 // mulGroups multiplies groups lo…hi of 16 rows with all tokens.
 func (a *QActs) mulGroups(lo, hi int) {
-	m, l := a.m, qLayouts[a.format]
-	blocks := m.k / l.columns
+	m, l := a.m, &qLayouts[a.format]
+	blocks, size := m.k/l.columns, l.group()
 	var edge [8 * qRows]float32
 	for i := range a.tiles {
 		t := &a.tiles[i]
 		for g := lo; g < hi; g++ {
-			w := m.data[g*blocks*l.group:][:blocks*l.group]
+			w := m.data[g*blocks*size:][:blocks*size]
 			rest := m.rows - g*qRows
 			out, ld := a.dst[t.first*a.ldd+g*qRows:], a.ldd
 			if rest < qRows {
@@ -189,33 +186,33 @@ func (a *QActs) mulGroups(lo, hi int) {
 
 // qmulGeneric is the specification of the tile functions: 16 rows by a tile of tokens.
 func qmulGeneric(format QFormat, tokens int, dst []float32, ld int, w, x []byte, blocks int) {
-	l := qLayouts[format]
-	unit := tokens * (qUnit + 4 + 4*l.slots)
+	l := &qLayouts[format]
+	size, head, unit := l.group(), l.head(), l.unit()
+	stride := tokens * (qUnit + 4 + 4*l.slots())
 	for t := range tokens {
-		acc := dst[t*ld:][:qRows]
+		acc, x := dst[t*ld:][:qRows], x
 		clear(acc)
 		for b := range blocks {
-			w := w[b*l.group:][:l.group]
-			for u := range l.columns / qUnit {
-				a := x[(b*l.columns/qUnit+u)*unit:][:unit]
-				q := a[t*qUnit:][:qUnit]
-				d := leFloat32(a[tokens*qUnit+4*t:])
-				for r := range acc {
-					switch format {
-					case Q8_0:
-						acc[r] += leFloat16(w[2*r:]) * d * float32(dotWords(w[32:], q, r, 0, 0xff, true))
-					case Q4_0:
-						s := dotWords(w[32:], q[:16], r, 0, 15, false) + dotWords(w[32:], q[16:], r, 4, 15, false)
-						acc[r] += leFloat16(w[2*r:]) * d * float32(s+int32(leWord(a[tokens*(qUnit+4)+4*t:])))
-					case Q4_K:
-						s := dotWords(w[320+u/2*512:], q, r, 4*(u%2), 15, false)
-						acc[r] += leFloat16(w[2*r:]) * float32(w[64+u*qRows+r]) * d * float32(s)
-						acc[r] += leFloat16(w[32+2*r:]) * float32(w[192+u*qRows+r]) * leFloat32(a[tokens*(qUnit+4)+4*t:])
-					case Q6_K:
-						for h := range 2 {
-							s := dotWords(w[288+(2*u+h)*256:], q[16*h:][:16], r, 0, 63, false)
-							s += int32(leWord(a[tokens*(qUnit+4+4*h)+4*t:]))
-							acc[r] += leFloat16(w[2*r:]) * float32(int8(w[32+(2*u+h)*qRows+r])) * d * float32(s)
+			w := w[b*size:][:size]
+			for at := head; at < size; at, x = at+unit, x[stride:] {
+				xd := leFloat32(x[tokens*qUnit+4*t:])
+				for p := range l.parts {
+					slot := leWord(x[tokens*(qUnit+4+4*p)+4*t:])
+					for r := range acc {
+						d, m := leFloat16(w[2*r:]), float32(0)
+						if l.m > 0 {
+							m = leFloat16(w[2*qRows+2*r:])
+						}
+						d, m = scaleOf(format, w[at:], p, r, d, m)
+						sum := l.dot(format, w[at+l.scales*qRows:][:unit-l.scales*qRows], x[t*qUnit:][:qUnit], p, r)
+						switch {
+						case l.m > 0:
+							acc[r] += float32(d*xd) * float32(sum)
+							acc[r] += m * math.Float32frombits(slot)
+						case l.signed:
+							acc[r] += float32(d*xd) * float32(sum)
+						default:
+							acc[r] += float32(d*xd) * float32(sum+int32(slot))
 						}
 					}
 				}
@@ -224,21 +221,39 @@ func qmulGeneric(format QFormat, tokens int, dst []float32, ld int, w, x []byte,
 	}
 }
 
-// dotWords is the integer product of row r's words with the columns of q.
-func dotWords(w, q []byte, r, shift int, mask byte, signed bool) (s int32) {
-	for c, x := range q {
-		b := w[c/4*64+4*r+c%4] >> shift & mask
-		if signed {
-			s += int32(int8(b)) * int32(int8(x))
-		} else {
-			s += int32(b) * int32(int8(x))
+// scaleOf is scale and minimum of a part of a unit, whose scales come first in w.
+func scaleOf(format QFormat, w []byte, part, r int, d, m float32) (s, least float32) {
+	b := w[part*qRows+r]
+	switch format {
+	case Q3_K, Q6_K, IQ4_XS:
+		return d * float32(int8(b)), 0
+	case Q2_K:
+		return d * float32(b&15), m * float32(b>>4)
+	case Q4_K, Q5_K:
+		return d * float32(b), m * float32(w[qRows+r])
+	}
+	return d, m
+}
+
+// dot is the integer product of a row's part of a unit with its columns of x.
+func (l *qLayout) dot(format QFormat, planes, x []byte, part, r int) (s int32) {
+	n := qUnit / l.parts
+	for c := part * n; c < (part+1)*n; c++ {
+		q := int32(l.element(planes, r, c))
+		switch {
+		case format == Q8_0:
+			q = int32(int8(q))
+		case l.signed:
+			q = int32(values4[q])
 		}
+		s += q * int32(int8(x[c]))
 	}
 	return s
 }
 
-func leWord(b []byte) uint32 {
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
-}
+// values4 is T (ggml-common.h, kvalues_iq4nl).
+var values4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+func leWord(b []byte) uint32     { return binary.LittleEndian.Uint32(b) }
 func leFloat32(b []byte) float32 { return math.Float32frombits(leWord(b)) }
-func leFloat16(b []byte) float32 { return f16Bits(uint16(b[0]) | uint16(b[1])<<8) }
+func leFloat16(b []byte) float32 { return f16Bits(binary.LittleEndian.Uint16(b)) }

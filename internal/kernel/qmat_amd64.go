@@ -24,104 +24,84 @@ func qTileWidths(QFormat) (widths []int, asm bool) {
 // qmul multiplies a tile. False means that there is no such function and nothing was done.
 func qmul(format QFormat, tokens int, dst []float32, ld int, w, x []byte, blocks int) bool {
 	y, a, b := unsafe.SliceData(dst), unsafe.SliceData(w), unsafe.SliceData(x)
-	if cpu.X86.AVX512 && cpu.X86.AVX512VNNI {
-		switch format {
-		case Q8_0:
-			qmulQ8(tokens, y, a, b, blocks, 4*ld)
-		case Q4_0:
-			qmulQ4(tokens, y, a, b, blocks, 4*ld)
-		case Q4_K:
-			qmulQ4K(tokens, y, a, b, blocks, 4*ld)
-		case Q6_K:
-			qmulQ6K(tokens, y, a, b, blocks, 4*ld)
-		}
-		return true
-	}
-	if cpu.X86.AVX2 && cpu.X86.F16C && tokens <= 2 {
-		qmulAVX2(format, tokens, y, a, b, blocks, 4*ld)
-		return true
-	}
-	return false
-}
-
-func qmulQ8(tokens int, y *float32, w, x *byte, n, ldy int) {
-	switch tokens {
-	case 8:
-		qmulQ8VNNIx8(y, w, x, n, ldy)
-	case 4:
-		qmulQ8VNNIx4(y, w, x, n, ldy)
-	case 2:
-		qmulQ8VNNIx2(y, w, x, n, ldy)
-	default:
-		qmulQ8VNNIx1(y, w, x, n, ldy)
-	}
-}
-
-func qmulQ4(tokens int, y *float32, w, x *byte, n, ldy int) {
-	switch tokens {
-	case 8:
-		qmulQ4VNNIx8(y, w, x, n, ldy)
-	case 4:
-		qmulQ4VNNIx4(y, w, x, n, ldy)
-	case 2:
-		qmulQ4VNNIx2(y, w, x, n, ldy)
-	default:
-		qmulQ4VNNIx1(y, w, x, n, ldy)
-	}
-}
-
-func qmulQ4K(tokens int, y *float32, w, x *byte, n, ldy int) {
-	switch tokens {
-	case 8:
-		qmulQ4KVNNIx8(y, w, x, n, ldy)
-	case 4:
-		qmulQ4KVNNIx4(y, w, x, n, ldy)
-	case 2:
-		qmulQ4KVNNIx2(y, w, x, n, ldy)
-	default:
-		qmulQ4KVNNIx1(y, w, x, n, ldy)
-	}
-}
-
-func qmulQ6K(tokens int, y *float32, w, x *byte, n, ldy int) {
-	switch tokens {
-	case 8:
-		qmulQ6KVNNIx8(y, w, x, n, ldy)
-	case 4:
-		qmulQ6KVNNIx4(y, w, x, n, ldy)
-	case 2:
-		qmulQ6KVNNIx2(y, w, x, n, ldy)
-	default:
-		qmulQ6KVNNIx1(y, w, x, n, ldy)
-	}
-}
-
-func qmulAVX2(format QFormat, tokens int, y *float32, w, x *byte, n, ldy int) {
-	one := tokens == 1
 	switch {
-	case format == Q8_0 && one:
-		qmulQ8AVX2x1(y, w, x, n, ldy)
-	case format == Q8_0:
-		qmulQ8AVX2x2(y, w, x, n, ldy)
-	case format == Q4_0 && one:
-		qmulQ4AVX2x1(y, w, x, n, ldy)
-	case format == Q4_0:
-		qmulQ4AVX2x2(y, w, x, n, ldy)
-	case format == Q4_K && one:
-		qmulQ4KAVX2x1(y, w, x, n, ldy)
-	case format == Q4_K:
-		qmulQ4KAVX2x2(y, w, x, n, ldy)
-	case format == Q6_K && one:
-		qmulQ6KAVX2x1(y, w, x, n, ldy)
+	case cpu.X86.AVX512 && cpu.X86.AVX512VNNI:
+		qmulVNNI(format, tokens, y, a, b, blocks, 4*ld)
+	case cpu.X86.AVX2 && cpu.X86.F16C && tokens <= 2:
+		qmulAVX2(format, tokens, y, a, b, blocks, 4*ld)
 	default:
-		qmulQ6KAVX2x2(y, w, x, n, ldy)
+		return false
+	}
+	return true
+}
+
+func qmulVNNI(format QFormat, tokens int, y *float32, w, x *byte, blocks, ldy int) {
+	switch format {
+	case Q8_0:
+		qmulQ80VNNI(tokens, y, w, x, blocks, ldy)
+	case Q4_0:
+		qmulQ40VNNI(tokens, y, w, x, blocks, ldy)
+	case Q4_1:
+		qmulQ41VNNI(tokens, y, w, x, blocks, ldy)
+	case Q5_0:
+		qmulQ50VNNI(tokens, y, w, x, blocks, ldy)
+	case Q5_1:
+		qmulQ51VNNI(tokens, y, w, x, blocks, ldy)
+	case IQ4_NL:
+		qmulIQ4NLVNNI(tokens, y, w, x, blocks, ldy)
+	case Q2_K:
+		qmulQ2KVNNI(tokens, y, w, x, blocks, ldy)
+	case Q3_K:
+		qmulQ3KVNNI(tokens, y, w, x, blocks, ldy)
+	case Q4_K:
+		qmulQ4KVNNI(tokens, y, w, x, blocks, ldy)
+	case Q5_K:
+		qmulQ5KVNNI(tokens, y, w, x, blocks, ldy)
+	case Q6_K:
+		qmulQ6KVNNI(tokens, y, w, x, blocks, ldy)
+	case IQ4_XS:
+		qmulIQ4XSVNNI(tokens, y, w, x, blocks, ldy)
 	}
 }
 
-// quantizeQ80F32 and quantizeQ8KF32 round one token. False means that there is no assembly and nothing was done.
-func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32) bool {
+func qmulAVX2(format QFormat, tokens int, y *float32, w, x *byte, blocks, ldy int) {
+	switch format {
+	case Q8_0:
+		qmulQ80AVX2(tokens, y, w, x, blocks, ldy)
+	case Q4_0:
+		qmulQ40AVX2(tokens, y, w, x, blocks, ldy)
+	case Q4_1:
+		qmulQ41AVX2(tokens, y, w, x, blocks, ldy)
+	case Q5_0:
+		qmulQ50AVX2(tokens, y, w, x, blocks, ldy)
+	case Q5_1:
+		qmulQ51AVX2(tokens, y, w, x, blocks, ldy)
+	case IQ4_NL:
+		qmulIQ4NLAVX2(tokens, y, w, x, blocks, ldy)
+	case Q2_K:
+		qmulQ2KAVX2(tokens, y, w, x, blocks, ldy)
+	case Q3_K:
+		qmulQ3KAVX2(tokens, y, w, x, blocks, ldy)
+	case Q4_K:
+		qmulQ4KAVX2(tokens, y, w, x, blocks, ldy)
+	case Q5_K:
+		qmulQ5KAVX2(tokens, y, w, x, blocks, ldy)
+	case Q6_K:
+		qmulQ6KAVX2(tokens, y, w, x, blocks, ldy)
+	case IQ4_XS:
+		qmulIQ4XSAVX2(tokens, y, w, x, blocks, ldy)
+	}
+}
+
+// quantizeQ80F32, with affine Q8_1, and quantizeQ8KF32 round one token. False means that there is no assembly and nothing was
+// done.
+func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32, affine bool) bool {
 	if !cpu.X86.AVX512 {
 		return false
+	}
+	if affine {
+		quantizeQ81AVX512(&q[0], (*float32)(unsafe.Pointer(&d[0])), (*float32)(unsafe.Pointer(&slot[0])), &x[0], len(x)/qUnit, stride)
+		return true
 	}
 	quantizeQ80AVX512(&q[0], (*float32)(unsafe.Pointer(&d[0])), (*int32)(unsafe.Pointer(&slot[0])), &x[0], len(x)/qUnit, stride, int(offset))
 	return true
@@ -134,6 +114,21 @@ func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float3
 	quantizeQ8KAVX512(&q[0], sums, &x[0], scale, stride)
 	return true
 }
+
+// widenQ80 is Q8ToF32. False means that nothing was done.
+func widenQ80(dst *float32, src *byte, blocks int) bool {
+	switch {
+	case cpu.X86.AVX512:
+		widenQ80AVX512(dst, src, blocks)
+	case cpu.X86.AVX2 && cpu.X86.F16C:
+		widenQ80AVX2(dst, src, blocks)
+	default:
+		return false
+	}
+	return true
+}
+
+func prefetch(p *byte, lines int) { prefetchLines(p, lines) }
 
 // halfDots multiplies 4 rows with 2 or 4 of the tokens and says with how many, 0 for none. Strides in elements; n is a
 // multiple of 32.

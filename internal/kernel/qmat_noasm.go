@@ -1,4 +1,4 @@
-//go:build purego || !amd64
+//go:build purego || (!amd64 && !arm64)
 
 package kernel
 
@@ -10,14 +10,3 @@ func qTileWidths(QFormat) (widths []int, asm bool) { return qWidthsGo, false }
 func qmul(format QFormat, tokens int, dst []float32, ld int, w, x []byte, blocks int) bool {
 	return false
 }
-
-func quantizeQ80F32(q, d, slot []byte, x []float32, stride int, offset int32) bool { return false }
-func quantizeQ8KF32(q []byte, sums *[qSpan / 16]int32, x []float32, scale float32, stride int) bool {
-	return false
-}
-
-func halfDots(bfloat16 bool, tokens int, y *float32, w *uint16, x *float32, n, ldy, ldw, ldx int) int {
-	return 0
-}
-
-func halfRows(bfloat16 bool, y *float32, w *uint16, x *float32, n, rows, skip int) bool { return false }

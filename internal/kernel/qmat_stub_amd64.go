@@ -4,130 +4,135 @@
 
 package kernel
 
-// qmulQ8VNNIx8 multiplies 16 rows of n units of Q8_0 with 8 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ80VNNI multiplies 16 rows of n blocks of Q80 with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8VNNIx8(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ80VNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4VNNIx8 multiplies 16 rows of n units of Q4_0 with 8 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ40VNNI multiplies 16 rows of n blocks of Q40 with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4VNNIx8(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ40VNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KVNNIx8 multiplies 16 rows of n blocks of Q4_K with 8 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ41VNNI multiplies 16 rows of n blocks of Q41 with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KVNNIx8(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ41VNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KVNNIx8 multiplies 16 rows of n blocks of Q6_K with 8 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ50VNNI multiplies 16 rows of n blocks of Q50 with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KVNNIx8(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ50VNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ8VNNIx4 multiplies 16 rows of n units of Q8_0 with 4 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ51VNNI multiplies 16 rows of n blocks of Q51 with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8VNNIx4(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ51VNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4VNNIx4 multiplies 16 rows of n units of Q4_0 with 4 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulIQ4NLVNNI multiplies 16 rows of n blocks of IQ4NL with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4VNNIx4(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulIQ4NLVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KVNNIx4 multiplies 16 rows of n blocks of Q4_K with 4 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ2KVNNI multiplies 16 rows of n blocks of Q2K with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KVNNIx4(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ2KVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KVNNIx4 multiplies 16 rows of n blocks of Q6_K with 4 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ3KVNNI multiplies 16 rows of n blocks of Q3K with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KVNNIx4(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ3KVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ8VNNIx2 multiplies 16 rows of n units of Q8_0 with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ4KVNNI multiplies 16 rows of n blocks of Q4K with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8VNNIx2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ4KVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4VNNIx2 multiplies 16 rows of n units of Q4_0 with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ5KVNNI multiplies 16 rows of n blocks of Q5K with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4VNNIx2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ5KVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KVNNIx2 multiplies 16 rows of n blocks of Q4_K with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ6KVNNI multiplies 16 rows of n blocks of Q6K with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KVNNIx2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ6KVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KVNNIx2 multiplies 16 rows of n blocks of Q6_K with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulIQ4XSVNNI multiplies 16 rows of n blocks of IQ4XS with [8 4 2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KVNNIx2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulIQ4XSVNNI(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ8VNNIx1 multiplies 16 rows of n units of Q8_0 with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ80AVX2 multiplies 16 rows of n blocks of Q80 with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8VNNIx1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ80AVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4VNNIx1 multiplies 16 rows of n units of Q4_0 with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ40AVX2 multiplies 16 rows of n blocks of Q40 with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4VNNIx1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ40AVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KVNNIx1 multiplies 16 rows of n blocks of Q4_K with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ41AVX2 multiplies 16 rows of n blocks of Q41 with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KVNNIx1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ41AVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KVNNIx1 multiplies 16 rows of n blocks of Q6_K with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ50AVX2 multiplies 16 rows of n blocks of Q50 with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KVNNIx1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ50AVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ8AVX2x2 multiplies 16 rows of n units of Q8_0 with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ51AVX2 multiplies 16 rows of n blocks of Q51 with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8AVX2x2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ51AVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4AVX2x2 multiplies 16 rows of n units of Q4_0 with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulIQ4NLAVX2 multiplies 16 rows of n blocks of IQ4NL with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4AVX2x2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulIQ4NLAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KAVX2x2 multiplies 16 rows of n blocks of Q4_K with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ2KAVX2 multiplies 16 rows of n blocks of Q2K with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KAVX2x2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ2KAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KAVX2x2 multiplies 16 rows of n blocks of Q6_K with 2 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ3KAVX2 multiplies 16 rows of n blocks of Q3K with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KAVX2x2(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ3KAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ8AVX2x1 multiplies 16 rows of n units of Q8_0 with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ4KAVX2 multiplies 16 rows of n blocks of Q4K with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ8AVX2x1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ4KAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4AVX2x1 multiplies 16 rows of n units of Q4_0 with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ5KAVX2 multiplies 16 rows of n blocks of Q5K with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4AVX2x1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ5KAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ4KAVX2x1 multiplies 16 rows of n blocks of Q4_K with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulQ6KAVX2 multiplies 16 rows of n blocks of Q6K with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ4KAVX2x1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulQ6KAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
-// qmulQ6KAVX2x1 multiplies 16 rows of n blocks of Q6_K with 1 tokens; y gets 16 numbers a token, ldy bytes apart.
+// qmulIQ4XSAVX2 multiplies 16 rows of n blocks of IQ4XS with [2 1] tokens; y gets 16 numbers a token, ldy bytes apart.
 //
 //go:noescape
-func qmulQ6KAVX2x1(y *float32, w *byte, x *byte, n int, ldy int)
+func qmulIQ4XSAVX2(tokens int, y *float32, w *byte, x *byte, n int, ldy int)
 
 // quantizeQ80AVX512 is quantizeQ80 of units > 0 units, stride bytes apart; offset is what Σq is multiplied by.
 //
 //go:noescape
 func quantizeQ80AVX512(q *byte, d *float32, slot *int32, x *float32, units int, stride int, offset int)
+
+// quantizeQ81AVX512 is quantizeQ80 of units > 0 units, stride bytes apart, with d·Σq as float16 in the slots.
+//
+//go:noescape
+func quantizeQ81AVX512(q *byte, d *float32, slot *float32, x *float32, units int, stride int)
 
 // quantizeQ8KAVX512 rounds scale·x of 256 columns to the nearest, halves to even, at most 127; 32 columns are stride bytes apart. sums gets those of 16 columns each.
 //
@@ -173,3 +178,18 @@ func halfRowsF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip in
 //
 //go:noescape
 func halfRowsBF16AVX2(y *float32, w *uint16, x *float32, n int, rows int, skip int)
+
+// widenQ80AVX512 is Q8ToF32 of blocks > 0 blocks.
+//
+//go:noescape
+func widenQ80AVX512(dst *float32, src *byte, blocks int)
+
+// widenQ80AVX2 is Q8ToF32 of blocks > 0 blocks.
+//
+//go:noescape
+func widenQ80AVX2(dst *float32, src *byte, blocks int)
+
+// prefetchLines asks for lines > 0 lines of 64 bytes.
+//
+//go:noescape
+func prefetchLines(p *byte, lines int)

@@ -21,14 +21,9 @@ func qBlocks(r *rand.Rand, format QFormat, rows, k int) []byte {
 		at[0], at[1] = byte(h), byte(h>>8)
 	}
 	for at := 0; at < len(b); at += l.block {
-		switch format {
-		case Q6_K:
-			half(b[at+208:])
-		case Q4_K:
-			half(b[at+2:])
-			fallthrough
-		default:
-			half(b[at:])
+		half(b[at+l.d:])
+		if l.m > 0 {
+			half(b[at+l.m:])
 		}
 	}
 	return b
@@ -42,21 +37,45 @@ func qWeights(format QFormat, rows, k int, b []byte) []float64 {
 		row, c := i/k, i%k
 		block := b[(row*(k/l.columns)+c/l.columns)*l.block:][:l.block]
 		j := c % l.columns
-		d := float64(leFloat16(block))
+		d, m := float64(leFloat16(block[l.d:])), float64(leFloat16(block[l.m:]))
+		nibble := func(b []byte) float64 { return float64(b[j%16] >> (j % 32 / 16 * 4) & 15) }
+		bit := func(b []byte, i int) float64 { return float64(b[i/8] >> (i % 8) & 1) }
+		h, p := j/128, j%128
+		two := func(b []byte) byte { return b[h*32+p%32] >> (p / 32 * 2) & 3 }
 		switch format {
 		case Q8_0:
 			w[i] = d * float64(int8(block[2+j]))
 		case Q4_0:
-			w[i] = d * float64(int(block[2+j%16]>>(j/16*4)&15)-8)
+			w[i] = d * (nibble(block[2:]) - 8)
+		case Q4_1:
+			w[i] = d*nibble(block[4:]) + m
+		case Q5_0:
+			w[i] = d * (nibble(block[6:]) + 16*bit(block[2:], j) - 16)
+		case Q5_1:
+			w[i] = d*(nibble(block[8:])+16*bit(block[4:], j)) + m
+		case IQ4_NL:
+			w[i] = d * float64(values4[int(nibble(block[2:]))])
+		case Q2_K:
+			w[i] = d*float64(block[j/16]&15)*float64(two(block[16:])) - m*float64(block[j/16]>>4)
+		case Q3_K:
+			k := j / 16
+			s := block[96+k%8]>>(k/8*4)&15 | block[104+k%4]>>(k/4*2)&3<<4
+			w[i] = d * (float64(s) - 32) * (float64(two(block[32:])) + 4*float64(block[j%32]>>(j/32)&1) - 4)
 		case Q4_K:
-			s, m := scaleK4(block[4:16], j/32)
+			s, least := scaleK4(block[4:16], j/32)
 			q := block[16+j/64*32+j%32] >> (j / 32 % 2 * 4) & 15
-			w[i] = d*float64(s)*float64(q) - float64(leFloat16(block[2:]))*float64(m)
+			w[i] = d*float64(s)*float64(q) - m*float64(least)
+		case Q5_K:
+			s, least := scaleK4(block[4:16], j/32)
+			q := block[48+j/64*32+j%32]>>(j/32%2*4)&15 + block[16+j%32]>>(j/32)&1*16
+			w[i] = d*float64(s)*float64(q) - m*float64(least)
 		case Q6_K:
-			h, p := j/128, j%128
 			lo := block[h*64+p%64] >> (p / 64 * 4) & 15
-			two := block[128+h*32+p%32] >> (p / 32 * 2) & 3
-			w[i] = float64(leFloat16(block[208:])) * float64(int8(block[192+j/16])) * float64(int(lo|two<<4)-32)
+			w[i] = d * float64(int8(block[192+j/16])) * float64(int(lo|two(block[128:])<<4)-32)
+		case IQ4_XS:
+			k := j / 32
+			s := int(block[4+k/2]>>(k%2*4)&15|block[2+k/4]>>(k%4*2)&3<<4) - 32
+			w[i] = d * float64(s) * float64(values4[int(nibble(block[8+16*k:]))])
 		}
 	}
 	return w
@@ -69,7 +88,7 @@ func qRounded(a *QActs) []float64 {
 	for _, t := range a.tiles {
 		for j := range t.tokens {
 			for c := range a.k {
-				u := t.data[c/qUnit*t.tokens*(qUnit+4+4*l.slots):]
+				u := t.data[c/qUnit*t.tokens*(qUnit+4+4*l.slots()):]
 				x[(t.first+j)*a.k+c] = float64(leFloat32(u[t.tokens*qUnit+4*j:])) * float64(int8(u[j*qUnit+c%qUnit]))
 			}
 		}
@@ -77,7 +96,17 @@ func qRounded(a *QActs) []float64 {
 	return x
 }
 
-var qFormatNames = []string{"Q8_0", "Q4_0", "Q4_K", "Q6_K"}
+// qSlot is the float that unit u of token i keeps for minima.
+func qSlot(a *QActs, i, u int) float64 {
+	for _, t := range a.tiles {
+		if j := i - t.first; j < t.tokens {
+			return float64(leFloat32(t.data[u*t.tokens*(qUnit+8)+t.tokens*(qUnit+4)+4*j:]))
+		}
+	}
+	panic("no such token")
+}
+
+var qFormatNames = []string{"Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"}
 
 // The product of rounded activations with quantised weights is exact but for the float32 sum over blocks.
 func TestQMat(t *testing.T) {
@@ -111,6 +140,15 @@ func TestQMat(t *testing.T) {
 							want += p
 							size += math.Abs(p)
 						}
+						for b := 0; qLayouts[f].m > 0 && qLayouts[f].columns == qUnit && b < s.k/qUnit; b++ {
+							// Q8_1 rounds what m is multiplied by: d·Σq in place of Σx.
+							m := float64(leFloat16(src[(j*s.k/qUnit+b)*qLayouts[f].block+qLayouts[f].m:]))
+							for c := range qUnit {
+								want -= m * rounded[i*s.k+b*qUnit+c]
+							}
+							sum := m * qSlot(a, i, b)
+							want, size = want+sum, size+math.Abs(sum)
+						}
 						// Each block's sum is rounded when it is scaled and added: a few units of 2⁻²⁴ of the whole.
 						if got := float64(y.x[i*ldd+j]); !(math.Abs(got-want) <= 4e-7*size) {
 							t.Fatalf("%s %+v: token %d, row %d: %v, want %v (off by %.2g of %.3g)", name, s, i, j, got, want, got-want, size)
@@ -138,12 +176,12 @@ func TestQuantizeActs(t *testing.T) {
 			for _, tokens := range []int{1, 2, 5, 13} {
 				x := make([]float32, tokens*k)
 				for i := range x {
-					x[i] = float32(r.NormFloat64() * math.Exp(4*r.NormFloat64()))
+					x[i] = float32(r.NormFloat64() * math.Exp(3*r.NormFloat64())) // below 8e6, which float16 scales end at
 				}
 				clear(x[:k/2])
 				a := QuantizeActs(x, tokens, k, k, QFormat(f))
 				span := 32
-				if qLayouts[f].k {
+				if qLayouts[f].columns == 256 {
 					span = 256
 				}
 				for i, v := range qRounded(a) {
@@ -176,13 +214,18 @@ func TestQuantizeActsSameBits(t *testing.T) {
 			}
 			a := QuantizeActs(x, tokens, k, k, QFormat(f))
 			got := qRounded(a)
+			for i := range tokens {
+				for u := 0; qLayouts[f].m > 0 && qLayouts[f].parts == 1 && u < k/qUnit; u++ {
+					got = append(got, qSlot(a, i, u))
+				}
+			}
 			a.Free()
 			if want[name] == nil {
 				want[name] = got
 			}
 			for i, v := range got {
 				if v != want[name][i] {
-					t.Fatalf("%s: element %d, %v, becomes %v, on another path %v", name, i, x[i], v, want[name][i])
+					t.Fatalf("%s: element %d becomes %v, on another path %v", name, i, v, want[name][i])
 				}
 			}
 		}
@@ -225,6 +268,24 @@ func TestMatricesAllocateNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(20, func() { m.Mul(y, rows, x, 1, k) }); n >= 1 {
 		t.Errorf("F16: %v allocations", n)
+	}
+}
+
+// BenchmarkNewQMat is the interleaving when a model is loaded.
+func BenchmarkNewQMat(b *testing.B) {
+	for f, name := range qFormatNames {
+		b.Run(name, func(b *testing.B) {
+			par.SetThreads(1)
+			defer par.SetThreads(0)
+			const rows, k = 512, 2048
+			src := qBlocks(rand.New(rand.NewPCG(1, 1)), QFormat(f), rows, k)
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				if _, err := NewQMat(QFormat(f), rows, k, src); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

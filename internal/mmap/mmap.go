@@ -1,4 +1,4 @@
-// Package mmap maps a file into memory, read-only.
+// Package mmap maps a file into memory, read-only, and takes memory that the garbage collector does not know.
 //
 // A checkpoint of many gigabytes opens in microseconds this way, its pages are
 // read when they are first touched, and several processes share them. The
@@ -30,14 +30,16 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"unsafe"
 )
 
-// Map is one file, mapped read-only. Its methods may be called by several
+// Map is one file, mapped read-only, or memory of [Zeros]. Its methods may be called by several
 // goroutines at once, but Close only when no one reads the bytes any more.
 type Map struct {
 	mu     sync.Mutex
 	data   []byte
 	unmap  func([]byte) error // nil: data is ordinary memory, or empty
+	file   bool
 	closed bool
 }
 
@@ -68,11 +70,11 @@ func Open(path string) (*Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %s: %w", path, err)
 	}
-	return &Map{data: data, unmap: unmap}, nil
+	return &Map{data: data, unmap: unmap, file: true}, nil
 }
 
-// Bytes is the content of the file. Writing to it is a fault; so is reading it
-// after Close.
+// Bytes is the content. Writing to a file's is a fault; so is reading it after
+// Close.
 func (m *Map) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,6 +99,35 @@ func (m *Map) Close() error {
 		return fmt.Errorf("mmap: close: %w", err)
 	}
 	return nil
+}
+
+// Drop tells the system that b, a part of the file, will not be read soon: its pages leave the process's memory, and are
+// read again if they are touched after all. Bytes that are no part of m, and systems that cannot, are left as they are.
+func (m *Map) Drop(b []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	page := uintptr(os.Getpagesize())
+	from, all := uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
+	if !m.file || from < all || from+uintptr(len(b)) > all+uintptr(len(m.data)) {
+		return
+	}
+	lo, hi := (from-all+page-1)/page*page, (from-all+uintptr(len(b)))/page*page // whole pages; neighbours keep theirs
+	if lo < hi {
+		drop(m.data[lo:hi])
+	}
+}
+
+// Zeros is n bytes of memory outside the heap of Go: a gigabyte of weights there would let the collector wait for as much garbage.
+// They are writable, begin at a page, and end with Close.
+func Zeros(n int) (*Map, error) {
+	if n == 0 {
+		return &Map{}, nil
+	}
+	data, unmap, err := mapZeros(n)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: %d bytes: %w", n, err)
+	}
+	return &Map{data: data, unmap: unmap}, nil
 }
 
 // ErrFault is what Guard returns when mapped pages could not be read.

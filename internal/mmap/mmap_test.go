@@ -103,3 +103,52 @@ func TestGuard(t *testing.T) {
 	}()
 	Guard(func() { panic("mine") })
 }
+
+// Dropped pages are read again, neighbours stay, and what is no part of the file is not touched.
+func TestDrop(t *testing.T) {
+	want := bytes.Repeat([]byte("hanji"), 20000)
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, want, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := bytes.Clone(want)
+	for _, b := range [][]byte{m.Bytes(), m.Bytes()[7:50000], m.Bytes()[:3], m.Bytes()[:0], nil, other} {
+		m.Drop(b)
+		if !bytes.Equal(m.Bytes(), want) || !bytes.Equal(other, want) {
+			t.Fatalf("%d bytes dropped: the content has changed", len(b))
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.Drop(other)
+	if !bytes.Equal(other, want) {
+		t.Error("dropped after Close: another slice has changed")
+	}
+}
+
+func TestZeros(t *testing.T) {
+	for _, n := range []int{0, 1, 5000, 3 << 20} {
+		m, err := Zeros(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := m.Bytes()
+		if !bytes.Equal(b, make([]byte, n)) {
+			t.Errorf("%d bytes are not as many zeros", n)
+		}
+		for i := range b {
+			b[i] = byte(i)
+		}
+		if m.Drop(b); n > 0 && b[n-1] != byte(n-1) {
+			t.Errorf("%d bytes: what was written is gone", n)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

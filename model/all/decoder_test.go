@@ -24,6 +24,7 @@ var decoders = map[string]struct{ family, config string }{
 	"qwen3":            {"llama", `{"model_type": "qwen3", "head_dim": 8, ` + sizes + `}`},
 	"mixtral":          {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0, ` + sizes + `}`},
 	"mixtral, limited": {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0.1, "expert_capacity_factor": 0.8, "second_expert_by_chance": true, ` + sizes + `}`},
+	"mixtral, noisy":   {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0, "router_z_loss_coef": 0.1, "noisy_top_k": true, "importance_loss_coef": 0.1, "load_loss_coef": 0.1, ` + sizes + `}`},
 	"gemma":            {"gemma", `{"model_type": "gemma3_text", "head_dim": 8, "sliding_window": 6, "sliding_window_pattern": 2, ` + sizes + `}`},
 }
 
@@ -133,6 +134,11 @@ func TestGradients(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	for name := range decoders {
 		m := build(t, name)
+		if name == "qwen2" { // with an adapter, too
+			if _, err := nn.AddLoRA(m, nn.LoRAOptions{Dropout: 0.1}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		cache, err := m.NewCache(nn.CacheOptions{DType: tensor.F16, MaxTokens: 200})
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/hanji-ml/hanji/chat"
 	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model"
-	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
 
@@ -44,12 +43,18 @@ func OpenLanguage(path string) (*Language, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	l, err := fromGGUF(f)
+	l, err := languageOf(f)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("model: %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// AddLoRA gives the model the adapters of a folder in peft's layout or of a GGUF file; before it is used.
+func (l *Language) AddLoRA(path string) error {
+	_, err := model.LoadLoRA(l.Decoder, path)
+	return err
 }
 
 // Close gives mapped files back.
@@ -60,25 +65,33 @@ func (l *Language) Close() error {
 	return l.close()
 }
 
-func fromGGUF(f *gguf.File) (*Language, error) {
+func languageOf(f *gguf.File) (l *Language, err error) {
+	l = new(Language)
+	if l.Tokenizer, l.Template, err = vocabularyOfGGUF(f); err != nil {
+		return nil, err
+	}
+	if l.Decoder, err = FromGGUF(f); err != nil {
+		return nil, err
+	}
+	l.close = f.Close
+	return l, l.finish()
+}
+
+// vocabularyOfGGUF is a file's tokenizer and its chat template, nil where it has none.
+func vocabularyOfGGUF(f *gguf.File) (*tokenizer.Tokenizer, *chat.Template, error) {
 	t, err := tokenizer.FromGGUF(f.Metadata())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l := &Language{Tokenizer: t}
+	var c *chat.Template
 	source, err := f.Metadata().Text("tokenizer.chat_template")
 	if err == nil {
-		l.Template, err = chat.Parse(source)
+		c, err = chat.Parse(source)
 	}
 	if err != nil && !errors.Is(err, gguf.ErrNoKey) {
-		return nil, fmt.Errorf("chat template: %w", err)
+		return nil, nil, fmt.Errorf("chat template: %w", err)
 	}
-	m, err := llama.FromGGUF(f)
-	if err != nil {
-		return nil, err
-	}
-	l.Decoder, l.close = m, m.Close
-	return l, l.finish()
+	return t, c, nil
 }
 
 func openFolder(path string) (*Language, error) {

@@ -21,6 +21,8 @@ type Config struct {
 	Bidirectional bool     `json:"use_bidirectional_attention,omitempty"`
 
 	RopeByType map[string]*llama.RopeConfig `json:"rope_parameters,omitempty"` // by layer type: transformers 5's name for all of rope
+
+	wholeGains bool // gains are stored as they are
 }
 
 // The two kinds of layers.
@@ -84,8 +86,15 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// newRoPE is the rotary embedding of a kind of layers: windows have a base of their own and are never stretched.
+// newRoPE is the rotary embedding of a kind of layers.
 func (c *Config) newRoPE(kind string) (*nn.RoPE, error) {
+	base := c.Positions(kind)
+	return base.NewRoPE()
+}
+
+// Positions is Llama's configuration with the RoPE of a kind of layers, full_attention or sliding_attention: windows have a base of
+// their own and are never stretched.
+func (c *Config) Positions(kind string) llama.Config {
 	base := c.Config
 	switch {
 	case c.RopeByType[kind] != nil:
@@ -93,7 +102,7 @@ func (c *Config) newRoPE(kind string) (*nn.RoPE, error) {
 	case kind == local:
 		base.RopeTheta, base.RopeScaling = c.LocalTheta, nil
 	}
-	return base.NewRoPE()
+	return base
 }
 
 // scale is what queries times keys are multiplied by.

@@ -11,6 +11,7 @@ package gemma
 
 import (
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/hanji-ml/hanji/model"
@@ -45,8 +46,8 @@ type Block struct {
 
 // Forward maps [N, C] to [N, C].
 func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) *tensor.Tensor {
-	h := x.Add(b.AttnPost.Forward(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
-	return h.Add(b.MLPPost.Forward(b.MLP.Forward(b.MLPNorm.Forward(h))))
+	h := rows.Next(x.Add(b.AttnPost.Forward(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))))
+	return rows.Next(h.Add(b.MLPPost.Forward(b.MLP.Forward(b.MLPNorm.Forward(h)))))
 }
 
 // Model is Gemma3ForCausalLM.
@@ -58,11 +59,12 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	local, global *nn.RoPE
+	file          io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
 func New(c Config) *Model {
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: newNorm(&c, c.HiddenSize)}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: newNorm(&c, c.HiddenSize)}
 	var errs [2]error
 	m.local, errs[0] = c.newRoPE(local)
 	m.global, errs[1] = c.newRoPE(global)
@@ -75,7 +77,7 @@ func New(c Config) *Model {
 		m.Blocks = append(m.Blocks, newBlock(&c, i))
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m
@@ -86,14 +88,16 @@ func newBlock(c *Config, layer int) *Block {
 	a := llama.NewAttention(&c.Config, layer)
 	a.QNorm, a.KNorm, a.Scale = newNorm(c, c.HeadDim), newNorm(c, c.HeadDim), c.scale()
 	return &Block{AttnNorm: newNorm(c, C), Attn: a, AttnPost: newNorm(c, C), MLPNorm: newNorm(c, C), MLPPost: newNorm(c, C),
-		MLP: &MLP{nn.NewLinear(C, F, false), nn.NewLinear(C, F, false), nn.NewLinear(F, C, false)}, kind: c.LayerTypes[layer]}
+		MLP: &MLP{c.Linear(C, F, false), c.Linear(C, F, false), c.Linear(F, C, false)}, kind: c.LayerTypes[layer]}
 }
 
-// newNorm has its gain stored less 1, as the checkpoints do.
+// newNorm has its gain stored less 1, as the checkpoints do; GGUF files have it whole.
 func newNorm(c *Config, n int) *nn.RMSNorm {
 	l := nn.NewRMSNorm(n, c.NormEps)
-	l.Weight.Fill(0)
-	l.Centred = true
+	if !c.wholeGains {
+		l.Weight.Fill(0)
+		l.Centred = true
+	}
 	return l
 }
 
@@ -135,14 +139,18 @@ func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tens
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V].
 func (m *Model) Logits(tokens *tensor.Tensor) *tensor.Tensor {
+	return m.logits(m.hidden(tokens)).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize)
+}
+
+// hidden is the states of whole sequences after the last norm, [B·T, C].
+func (m *Model) hidden(tokens *tensor.Tensor) *tensor.Tensor {
 	b, t := tokens.Dim(0), tokens.Dim(1)
-	x := m.scaled(m.Embed.Forward(tokens.Reshape(b * t)))
-	return m.logits(m.Norm.Forward(m.blocks(x, nn.Dense(b, t)))).Reshape(b, t, m.Config.VocabSize)
+	return m.Norm.Forward(m.blocks(m.scaled(m.Embed.Forward(tokens.Reshape(b*t))), nn.Dense(b, t)))
 }
 
 // Loss is the mean next-token loss; see model.TrainableDecoder.
 func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor {
-	return nn.CausalCrossEntropy(m.Logits(tokens), labels, tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: model.IgnoreLabel})
+	return nn.CausalLoss(m.hidden(tokens), labels, model.IgnoreLabel, m.logits)
 }
 
 // scaled is x·√C, which brings embeddings, small since they are the head too, to the size of what the layers add.

@@ -239,15 +239,19 @@ func (c *Config) Parameters() int64 {
 	return n
 }
 
-// linear makes a layer, without memory for its weight where a checkpoint brings that.
-func (c *Config) linear(in, out int, bias bool) *nn.Linear {
+// Reserve makes weights of a model of this configuration come without memory, which BindGGUF brings.
+func (c *Config) Reserve() { c.reserve = true }
+
+// Linear makes a layer of a model of this configuration.
+func (c *Config) Linear(in, out int, bias bool) *nn.Linear {
 	if c.reserve {
 		return nn.ReserveLinear(in, out, bias)
 	}
 	return nn.NewLinear(in, out, bias)
 }
 
-func (c *Config) embedding() *nn.Embedding {
+// Embedding makes the table of tokens.
+func (c *Config) Embedding() *nn.Embedding {
 	if c.reserve {
 		return nn.ReserveEmbedding(c.VocabSize, c.HiddenSize)
 	}

@@ -15,6 +15,13 @@ import (
 // the architecture is llama.
 var ggufArchitectures = map[string]string{"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 
+// isGGUF recognises files without experts.
+func isGGUF(meta gguf.Metadata) bool {
+	arch, _ := meta.Text("general.architecture")
+	experts, _ := meta.Int(arch + ".expert_count")
+	return ggufArchitectures[arch] != "" && experts == 0
+}
+
 // LoadGGUF reads a GGUF file (or any part of a split one, or a folder with one): weights stay in their format, F16 and BF16 in
 // the mapped file. Close the model when it is not needed any more.
 func LoadGGUF(path string) (*Model, error) {
@@ -36,11 +43,12 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.reserve = true; len(f.Names()) < 9*c.Layers { // norms, projections and MLP of every layer
-		return nil, fmt.Errorf("%d tensors are too few for %d layers; a file cut off?", len(f.Names()), c.Layers)
+	if err := weights.EnoughGGUF(f, c.Parameters()); err != nil {
+		return nil, err
 	}
+	c.Reserve()
 	m := New(c)
-	if err := weights.BindGGUF(m, f, tensorName); err != nil {
+	if err := weights.BindGGUF(m, f, TensorName); err != nil {
 		return nil, err
 	}
 	m.file = f
@@ -60,8 +68,8 @@ var parts = strings.NewReplacer("attn_norm", "input_layernorm", "attn_q_norm", "
 	"attn_output", "self_attn.o_proj", "attn_q", "self_attn.q_proj", "attn_k", "self_attn.k_proj", "attn_v", "self_attn.v_proj",
 	"ffn_norm", "post_attention_layernorm", "ffn_gate", "mlp.gate_proj", "ffn_up", "mlp.up_proj", "ffn_down", "mlp.down_proj")
 
-// tensorName is the model's name for a file's tensor (gguf-py, tensor_mapping.py).
-func tensorName(name string) string {
+// TensorName is the model's name for a file's tensor (gguf-py, tensor_mapping.py).
+func TensorName(name string) string {
 	switch name {
 	case "token_embd.weight":
 		return "model.embed_tokens.weight"
@@ -83,69 +91,110 @@ const ropeFactors = "rope_freqs.weight"
 
 // ConfigFromGGUF reads the hyper-parameters from a file's metadata.
 func ConfigFromGGUF(f *gguf.File) (Config, error) {
-	meta := f.Metadata()
-	arch, err := meta.Text("general.architecture")
+	arch, err := f.Metadata().Text("general.architecture")
 	if err != nil {
 		return Config{}, err
 	}
 	kind, ok := ggufArchitectures[arch]
 	if !ok {
-		return Config{}, fmt.Errorf("architecture %q is not supported; there are llama, qwen2 and qwen3", arch)
+		return Config{}, fmt.Errorf("architecture %q is not of this family; llama, qwen2 and qwen3 are", arch)
 	}
 	c := DefaultConfig(kind)
-	c.SlidingWindow = nil
-	r := reader{meta: meta, prefix: arch + "."}
-	r.integer(&c.MaxPositions, "context_length", true)
-	r.integer(&c.HiddenSize, "embedding_length", true)
-	r.integer(&c.IntermediateSize, "feed_forward_length", true)
-	r.integer(&c.Layers, "block_count", true)
-	r.integer(&c.Heads, "attention.head_count", true)
+	if err := c.ReadGGUF(f); err != nil {
+		return c, err
+	}
+	if experts, err := f.Metadata().Int(arch + ".expert_count"); err == nil && experts > 0 {
+		return c, fmt.Errorf("a mixture of %d experts, which is the mixtral family's", experts)
+	}
+	return c, c.Validate()
+}
+
+// ReadGGUF sets what files of this family and of those that build on it have in common; what is missing gets llama.cpp's default. The
+// caller validates the whole.
+func (c *Config) ReadGGUF(f *gguf.File) error {
+	meta := f.Metadata()
+	arch, err := meta.Text("general.architecture")
+	if err != nil {
+		return err
+	}
+	c.SlidingWindow, c.RopeTheta = nil, 10000
+	r := gguf.Keys{Meta: meta, Prefix: arch + "."}
+	r.Int(&c.MaxPositions, "context_length", true)
+	r.Int(&c.HiddenSize, "embedding_length", true)
+	r.Int(&c.IntermediateSize, "feed_forward_length", true)
+	r.Int(&c.Layers, "block_count", true)
+	r.Int(&c.Heads, "attention.head_count", true)
 	c.KVHeads, c.HeadDim = c.Heads, 0
-	r.integer(&c.KVHeads, "attention.head_count_kv", false)
-	r.integer(&c.HeadDim, "attention.key_length", false)
-	r.float(&c.NormEps, "attention.layer_norm_rms_epsilon", true)
-	r.float(&c.RopeTheta, "rope.freq_base", false)
+	r.Int(&c.KVHeads, "attention.head_count_kv", false)
+	r.Int(&c.HeadDim, "attention.key_length", false)
+	r.Float(&c.NormEps, "attention.layer_norm_rms_epsilon", true)
+	r.Float(&c.RopeTheta, "rope.freq_base", false)
 	window, turned := 0, 0
-	r.integer(&window, "attention.sliding_window", false)
-	r.integer(&turned, "rope.dimension_count", false)
-	if r.err != nil {
-		return c, r.err
-	}
-	if window > 0 {
-		c.SlidingWindow = &window
-		yes, first := true, 0
-		c.UseSlidingWindow, c.MaxWindowLayers = &yes, &first
-	}
-	if experts, err := meta.Int(arch + ".expert_count"); err == nil && experts > 0 {
-		return c, fmt.Errorf("a mixture of %d experts, which this reader does not know yet", experts)
+	r.Int(&window, "attention.sliding_window", false)
+	r.Int(&turned, "rope.dimension_count", false)
+	if r.Err != nil {
+		return r.Err
 	}
 	embed, ok := f.Tensor("token_embd.weight")
 	if !ok || len(embed.Shape) != 2 {
-		return c, errors.New("no token_embd.weight [vocabulary, width]")
+		return errors.New("no token_embd.weight [vocabulary, width]")
 	}
 	c.VocabSize = embed.Shape[0]
 	_, head := f.Tensor("output.weight")
 	c.Tied = !head
-	if _, bias := f.Tensor("blk.0.attn_output.bias"); bias {
-		c.AttentionBias = true
-	}
-	if _, bias := f.Tensor("blk.0.ffn_up.bias"); bias {
-		c.MLPBias = true
-	}
+	_, c.AttentionBias = f.Tensor("blk.0.attn_output.bias")
+	_, c.MLPBias = f.Tensor("blk.0.ffn_up.bias")
 	c.adjacent = arch == "llama" // its q and k rows are permuted so
 	if err := c.ggufTokens(meta); err != nil {
-		return c, err
+		return err
 	}
 	if err := c.ggufRope(f, &r); err != nil {
-		return c, err
+		return err
 	}
-	if err := c.Validate(); err != nil {
-		return c, err
+	if window > 0 {
+		if err := c.ggufWindows(&r, window); err != nil {
+			return err
+		}
 	}
-	if turned > 0 && turned < c.HeadDim {
-		c.PartialRotary = float64(turned) / float64(c.HeadDim)
+	if head := c.HeadDim; turned > 0 {
+		if head == 0 && c.Heads > 0 {
+			head = c.HiddenSize / c.Heads
+		}
+		if turned < head {
+			c.PartialRotary = float64(turned) / float64(head)
+		}
 	}
-	return c, c.Validate()
+	return nil
+}
+
+// ggufWindows reads which layers see a window only: those of a list, or all but one in so many; all where neither is said.
+func (c *Config) ggufWindows(r *gguf.Keys, window int) error {
+	yes, first := true, 0
+	c.SlidingWindow, c.UseSlidingWindow, c.MaxWindowLayers, c.LayerTypes = &window, &yes, &first, nil
+	const key = "attention.sliding_window_pattern"
+	near, err := r.Meta.Bools(r.Prefix + key)
+	switch {
+	case errors.Is(err, gguf.ErrNoKey):
+		return nil
+	case err != nil: // no list
+		period := 0
+		if r.Int(&period, key, true); r.Err != nil {
+			return r.Err
+		}
+		for i := range min(c.Layers, 1<<10) { // more are none that Validate takes
+			near = append(near, period == 0 || i%period < period-1)
+		}
+	case len(near) < c.Layers:
+		return fmt.Errorf("key %q names %d layers of %d", r.Prefix+key, len(near), c.Layers)
+	}
+	for _, is := range near[:min(c.Layers, len(near))] {
+		kind := "full_attention"
+		if is {
+			kind = "sliding_attention"
+		}
+		c.LayerTypes = append(c.LayerTypes, kind)
+	}
+	return nil
 }
 
 // ggufTokens reads the ids that begin and end a sequence.
@@ -171,7 +220,7 @@ func (c *Config) ggufTokens(meta gguf.Metadata) error {
 }
 
 // ggufRope reads the scaling of positions.
-func (c *Config) ggufRope(f *gguf.File, r *reader) error {
+func (c *Config) ggufRope(f *gguf.File, r *gguf.Keys) error {
 	if t, ok := f.Tensor(ropeFactors); ok {
 		if len(t.Shape) != 1 || t.Shape[0] > 1<<16 {
 			return fmt.Errorf("tensor %q is %v, want one factor for each frequency", ropeFactors, t.Shape)
@@ -188,7 +237,7 @@ func (c *Config) ggufRope(f *gguf.File, r *reader) error {
 		c.RopeScaling = &RopeConfig{RoPEScaling: nn.RoPEScaling{Type: "longrope", Factor: 1, Original: c.MaxPositions, Short: wide, Long: wide}}
 		return nil
 	}
-	kind, err := r.meta.Text(r.prefix + "rope.scaling.type")
+	kind, err := r.Meta.Text(r.Prefix + "rope.scaling.type")
 	if errors.Is(err, gguf.ErrNoKey) || err == nil && kind == "none" {
 		return nil
 	}
@@ -196,39 +245,8 @@ func (c *Config) ggufRope(f *gguf.File, r *reader) error {
 		return err
 	}
 	s := nn.RoPEScaling{Type: kind}
-	r.float(&s.Factor, "rope.scaling.factor", true)
-	r.integer(&s.Original, "rope.scaling.original_context_length", false)
+	r.Float(&s.Factor, "rope.scaling.factor", true)
+	r.Int(&s.Original, "rope.scaling.original_context_length", false)
 	c.RopeScaling = &RopeConfig{RoPEScaling: s}
-	return r.err
-}
-
-// reader reads metadata until the first error.
-type reader struct {
-	meta   gguf.Metadata
-	prefix string
-	err    error
-}
-
-func (r *reader) integer(to *int, key string, must bool) {
-	v, err := r.meta.Int(r.prefix + key)
-	switch {
-	case r.err != nil || !must && errors.Is(err, gguf.ErrNoKey):
-	case err != nil:
-		r.err = err
-	case v < 0 || v > 1<<31-1:
-		r.err = fmt.Errorf("key %q is %d", r.prefix+key, v)
-	default:
-		*to = int(v)
-	}
-}
-
-func (r *reader) float(to *float64, key string, must bool) {
-	v, err := r.meta.Float(r.prefix + key)
-	switch {
-	case r.err != nil || !must && errors.Is(err, gguf.ErrNoKey):
-	case err != nil:
-		r.err = err
-	default:
-		*to = v
-	}
+	return r.Err
 }

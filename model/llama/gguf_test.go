@@ -73,9 +73,7 @@ func logitsOf(t *testing.T, m *Model, ids []int64) []float32 {
 	return logits.Read()
 }
 
-// GGUF files of every type. Where all matrices have a type that is multiplied in its own format, the same integers are added up
-// as in llama.cpp, and the logits are its own; the others are widened to float32, which is nearer to the weights' exact product, but
-// for an output layer of Q6_K: they are held to be no further from it than llama.cpp is.
+// GGUF files of every type. The same integers are added up as in llama.cpp, and the logits are its own.
 func TestGGUF(t *testing.T) {
 	c := golden.Open(t, "language", "gguf/llama")
 	ids := c.Int64s("ids")
@@ -92,12 +90,13 @@ func TestGGUF(t *testing.T) {
 			}
 			got := logitsOf(t, m, ids)
 			_, tol := c.Tol("llama_cpp." + name)
-			want, own := "float."+name, slices.Contains([]string{"Q8_0", "Q4_0", "Q4_K_M", "Q6_K"}, name)
-			if own {
+			want := "float." + name
+			if name != "F16" {
 				// An activation near the middle between two steps falls to the other side when a sum before it was
 				// rounded otherwise, which moves the logits as much as any rounding does. The order of llama.cpp's sums is
-				// nearer to the vectors' than to the portable loop's.
-				if want = "llama_cpp." + name; cpu.Path() != "portable" {
+				// nearer to the vectors' than to the portable loop's, but for two types that have other kernels there.
+				want = "llama_cpp." + name
+				if cpu.Path() != "portable" && name != "Q5_0" && name != "IQ4_NL" {
 					tol = 1e-4
 				}
 			}
@@ -158,10 +157,10 @@ func TestBadGGUF(t *testing.T) {
 		meta gguf.Metadata
 		want string
 	}{
-		"architecture": {all(), meta("general.architecture", "falcon"), `architecture "falcon" is not supported`},
+		"architecture": {all(), meta("general.architecture", "falcon"), `architecture "falcon" is not of this family`},
 		"no width":     {all(), meta("llama.embedding_length", nil), "embedding_length"},
 		"width":        {all(), meta("llama.embedding_length", uint32(512)), `tensor "token_embd.weight" is [32 256], want [32 512]`},
-		"layers":       {all(), meta("llama.block_count", uint32(1000)), "too few for 1000 layers"},
+		"layers":       {all(), meta("llama.block_count", uint32(1000)), "numbers, the file has"},
 		"no embedding": {slices.DeleteFunc(all(), func(t gguf.Tensor) bool { return t.Name == "token_embd.weight" }), src.Metadata(), "no token_embd.weight"},
 		"missing norm": {slices.DeleteFunc(append(all(), gguf.Tensor{Name: "a", Type: gguf.F32, Shape: []int{1}, Data: make([]byte, 4)}), func(t gguf.Tensor) bool { return t.Name == "output_norm.weight" }), src.Metadata(), `missing "model.norm.weight" [256]`},
 		"missing":      {slices.DeleteFunc(all(), func(t gguf.Tensor) bool { return t.Name == "blk.0.ffn_up.weight" }), src.Metadata(), `missing "model.layers.0.mlp.up_proj.weight" [256 256]`},

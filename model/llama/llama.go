@@ -37,8 +37,8 @@ type Attention struct {
 func NewAttention(c *Config, layer int) *Attention {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	bias := c.AttentionBias || c.ModelType == "qwen2"
-	a := &Attention{Q: c.linear(c.HiddenSize, q, bias), K: c.linear(c.HiddenSize, kv, bias), V: c.linear(c.HiddenSize, kv, bias),
-		Out: c.linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
+	a := &Attention{Q: c.Linear(c.HiddenSize, q, bias), K: c.Linear(c.HiddenSize, kv, bias), V: c.Linear(c.HiddenSize, kv, bias),
+		Out: c.Linear(q, c.HiddenSize, bias && c.ModelType != "qwen2"), layer: layer, headDim: c.HeadDim}
 	if c.ModelType == "qwen3" {
 		a.QNorm, a.KNorm = nn.NewRMSNorm(c.HeadDim, c.NormEps), nn.NewRMSNorm(c.HeadDim, c.NormEps)
 	}
@@ -65,7 +65,7 @@ func (a *Attention) heads(x *tensor.Tensor) *tensor.Tensor {
 
 // NewMLP makes the feed-forward layer.
 func NewMLP(c *Config) *nn.SwiGLU {
-	linear := func(in, out int) *nn.Linear { return c.linear(in, out, c.MLPBias) }
+	linear := func(in, out int) *nn.Linear { return c.Linear(in, out, c.MLPBias) }
 	return &nn.SwiGLU{Gate: linear(c.HiddenSize, c.IntermediateSize), Up: linear(c.HiddenSize, c.IntermediateSize), Down: linear(c.IntermediateSize, c.HiddenSize)}
 }
 
@@ -79,8 +79,8 @@ type Block struct {
 
 // Forward maps [N, C] to [N, C].
 func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) *tensor.Tensor {
-	h := x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))
-	return h.Add(b.MLP.Forward(b.MLPNorm.Forward(h)))
+	h := rows.Next(x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
+	return rows.Next(h.Add(b.MLP.Forward(b.MLPNorm.Forward(h))))
 }
 
 // Model is LlamaForCausalLM.
@@ -92,7 +92,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
-	file io.Closer // a GGUF file that weights are read from
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -101,12 +101,12 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("llama: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: c.embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
 		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewAttention(&c, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), NewMLP(&c)})
 	}
 	if !c.Tied {
-		m.Head = c.linear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
 	return m
@@ -139,14 +139,18 @@ func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tens
 
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V].
 func (m *Model) Logits(tokens *tensor.Tensor) *tensor.Tensor {
+	return m.logits(m.hidden(tokens)).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize)
+}
+
+// hidden is the states of whole sequences after the last norm, [B·T, C].
+func (m *Model) hidden(tokens *tensor.Tensor) *tensor.Tensor {
 	b, t := tokens.Dim(0), tokens.Dim(1)
-	x := m.Embed.Forward(tokens.Reshape(b * t))
-	return m.logits(m.Norm.Forward(m.blocks(x, nn.Dense(b, t)))).Reshape(b, t, m.Config.VocabSize)
+	return m.Norm.Forward(m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t)))
 }
 
 // Loss is the mean next-token loss; see model.TrainableDecoder.
 func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor {
-	return nn.CausalCrossEntropy(m.Logits(tokens), labels, tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: model.IgnoreLabel})
+	return nn.CausalLoss(m.hidden(tokens), labels, model.IgnoreLabel, m.logits)
 }
 
 func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows) *tensor.Tensor {

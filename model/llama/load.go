@@ -2,8 +2,10 @@ package llama
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
@@ -24,6 +27,9 @@ var Family = model.DecoderFamily{
 	Name:  "llama",
 	Match: func(c model.Checkpoint) bool { return slices.Contains(modelTypes, c.ModelType()) },
 	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+
+	MatchGGUF: isGGUF,
+	FromGGUF:  func(f *gguf.File) (model.Decoder, error) { return FromGGUF(f) },
 }
 
 // binding is how published tensors become the model's: they have its names but for what old files carry along.
@@ -36,8 +42,16 @@ func binding(c *Config) weights.Options {
 }
 
 // Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
-// overrides keys of the configuration.
+// overrides keys of the configuration. Weights of a GPTQ, AWQ or INT8 checkpoint stay in their integers, and the others in the
+// mapped file; close such a model.
 func Load(dir string, set map[string]string) (*Model, error) {
+	return load(dir, set, false)
+}
+
+// Map is Load for inference only: weights stay in the file's format, in the mapped file. Close the model.
+func Map(dir string) (*Model, error) { return load(dir, nil, true) }
+
+func load(dir string, set map[string]string, mapped bool) (*Model, error) {
 	b, err := model.ReadConfig(dir, set)
 	if err != nil {
 		return nil, fmt.Errorf("llama: %w", err)
@@ -46,10 +60,16 @@ func Load(dir string, set map[string]string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := Fill(dir, c.Parameters(), func() *Model { return New(c) }, binding(&c))
+	o := binding(&c)
+	o.Mapped = mapped
+	m, keep, err := Fill(dir, c.Parameters(), func(reserve bool) *Model {
+		c.reserve = reserve
+		return New(c)
+	}, o)
 	if err != nil {
 		return nil, fmt.Errorf("llama: %w", err)
 	}
+	m.file = keep
 	return m, nil
 }
 
@@ -72,21 +92,47 @@ func DTypeName(dt tensor.DType) string {
 }
 
 // Fill reads a folder's safetensors into the model that build makes, once it is known that the folder holds as many numbers as the
-// configuration asks for.
-func Fill[M any](dir string, numbers int64, build func() M, o weights.Options) (m M, err error) {
+// configuration asks for. reserve tells build that weights bring their own memory. keep is what must stay open while the model is
+// used; nil: nothing.
+func Fill[M any](dir string, numbers int64, build func(reserve bool) M, o weights.Options) (m M, keep io.Closer, err error) {
 	file, err := safetensors.OpenModel(dir)
 	if err != nil {
-		return m, err
+		return m, nil, err
 	}
-	defer file.Close()
-	if err := weights.Enough(file, numbers); err != nil {
+	built, err := bindFolder(dir, file, numbers, build, &o)
+	if err != nil || !o.Mapped {
+		file.Close()
+		return built, nil, err
+	}
+	return built, file, nil
+}
+
+func bindFolder[M any](dir string, file *safetensors.File, numbers int64, build func(reserve bool) M, o *weights.Options) (m M, err error) {
+	if o.Quantized, err = ReadQuantization(dir); err != nil {
 		return m, fmt.Errorf("%s: %w", dir, err)
 	}
-	built := build()
-	if err := weights.Bind(built, file, o); err != nil {
+	o.Mapped = o.Mapped || o.Quantized != nil
+	if err := weights.Enough(file, numbers, o.Quantized); err != nil {
+		return m, fmt.Errorf("%s: %w", dir, err)
+	}
+	built := build(o.Mapped)
+	if err := weights.Bind(built, file, *o); err != nil {
 		return m, fmt.Errorf("%s: %w", dir, err)
 	}
 	return built, nil
+}
+
+// ReadQuantization reads how a folder's linear layers are stored; nil: in plain floats.
+func ReadQuantization(dir string) (*weights.Quantization, error) {
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	beside, err := os.ReadFile(filepath.Join(dir, "quantize_config.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return weights.ParseQuantization(config, beside)
 }
 
 // SaveConfig writes a family's config.json into dir, which it makes.

@@ -15,9 +15,13 @@ type Config struct {
 	AuxCoef         float64 `json:"router_aux_loss_coef"` // of the load-balancing loss, in training
 	Jitter          float64 `json:"router_jitter_noise,omitempty"`
 
-	// hanji's own, for training: see nn.MoE.
-	Capacity float64 `json:"expert_capacity_factor,omitempty"`
-	ByChance bool    `json:"second_expert_by_chance,omitempty"`
+	// hanji's own, for training: see nn.MoE, nn.ZLoss, nn.CV2.
+	Capacity   float64 `json:"expert_capacity_factor,omitempty"`
+	ByChance   bool    `json:"second_expert_by_chance,omitempty"`
+	ZCoef      float64 `json:"router_z_loss_coef,omitempty"`
+	Noisy      bool    `json:"noisy_top_k,omitempty"` // the router has weights for noise
+	Importance float64 `json:"importance_loss_coef,omitempty"`
+	Load       float64 `json:"load_loss_coef,omitempty"`
 }
 
 // DefaultConfig is what transformers takes for keys that a file leaves out: Mixtral 8x7B.
@@ -50,8 +54,12 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mixtral: config.json: num_local_experts is %d", c.Experts)
 	case c.ExpertsPerToken < 1 || c.ExpertsPerToken > c.Experts:
 		return fmt.Errorf("mixtral: config.json: num_experts_per_tok is %d of %d", c.ExpertsPerToken, c.Experts)
-	case c.AuxCoef < 0:
-		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v", c.AuxCoef)
+	case !(c.AuxCoef >= 0 && c.ZCoef >= 0 && c.Importance >= 0 && c.Load >= 0):
+		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v, router_z_loss_coef %v, importance_loss_coef %v, load_loss_coef %v", c.AuxCoef, c.ZCoef, c.Importance, c.Load)
+	case c.Noisy && c.ExpertsPerToken >= c.Experts:
+		return fmt.Errorf("mixtral: config.json: noisy_top_k needs num_experts_per_tok below num_local_experts, not %d of %d", c.ExpertsPerToken, c.Experts)
+	case !c.Noisy && c.Importance+c.Load > 0:
+		return fmt.Errorf("mixtral: config.json: importance_loss_coef and load_loss_coef need noisy_top_k")
 	case c.Capacity < 0:
 		return fmt.Errorf("mixtral: config.json: expert_capacity_factor is %v", c.Capacity)
 	case c.ByChance && c.ExpertsPerToken != 2:
@@ -67,5 +75,9 @@ func (c *Config) Validate() error {
 // Parameters is how many numbers the model has: Llama's with E feed-forward layers in place of one, and the routers.
 func (c *Config) Parameters() int64 {
 	C, F, E := int64(c.HiddenSize), int64(c.IntermediateSize), int64(c.Experts)
-	return c.Config.Parameters() + int64(c.Layers)*(3*C*F*(E-1)+C*E)
+	routers := C * E
+	if c.Noisy {
+		routers *= 2
+	}
+	return c.Config.Parameters() + int64(c.Layers)*(3*C*F*(E-1)+routers)
 }

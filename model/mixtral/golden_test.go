@@ -48,9 +48,9 @@ func TestForward(t *testing.T) {
 		c.Check(t, "layers.0.mlp_out", real(c, out.Read()))
 		for i, b := range m.Blocks {
 			c.Check(t, fmt.Sprintf("hidden.%d", i), real(c, x.Read()))
-			var router *tensor.Tensor
-			x, router = b.Forward(x, rot, rows)
-			checkRouter(t, c, i, router)
+			var routed nn.Routed
+			x, routed = b.Forward(x, rot, rows)
+			checkRouter(t, c, i, routed.Logits)
 		}
 		c.Check(t, "hidden.final", real(c, m.Norm.Forward(x).Read()))
 		logits, routers := m.Logits(ids)
@@ -61,7 +61,7 @@ func TestForward(t *testing.T) {
 		c.CheckValue(t, "tokens_per_expert_layer0", nn.ExpertCounts(routers[0], 2, mask), c.Raw("expected.tokens_per_expert_layer0"))
 		for r := range shape[0] {
 			labels := labelsOf(ctx, c).Slice(0, r, r+1)
-			one := nn.CausalCrossEntropy(logits.Slice(0, r, r+1), labels, tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: model.IgnoreLabel})
+			one := nn.CausalLoss(logits.Slice(0, r, r+1).Flatten(0, 1), labels, model.IgnoreLabel, func(x *tensor.Tensor) *tensor.Tensor { return x })
 			c.CheckValue(t, "loss_per_row", one.Item(), c.F32("loss_per_row")[r])
 		}
 	})

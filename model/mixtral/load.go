@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
 	"github.com/hanji-ml/hanji/tensor"
@@ -15,6 +16,9 @@ var Family = model.DecoderFamily{
 	Name:  "mixtral",
 	Match: func(c model.Checkpoint) bool { return c.ModelType() == "mixtral" },
 	Load:  func(c model.Checkpoint, set map[string]string) (model.Decoder, error) { return Load(c.Path, set) },
+
+	MatchGGUF: isGGUF,
+	FromGGUF:  func(f *gguf.File) (model.Decoder, error) { return FromGGUF(f) },
 }
 
 // rename gives published tensors the model's names; its other direction is published.
@@ -28,7 +32,8 @@ func published(name string) string {
 }
 
 // Load reads a checkpoint folder: config.json and model.safetensors (or its shards), whose f16, bf16 or f32 weights become f32. set
-// overrides keys of the configuration.
+// overrides keys of the configuration. Weights of a GPTQ, AWQ or INT8 checkpoint stay in their integers, and the others in the
+// mapped file; close such a model.
 func Load(dir string, set map[string]string) (*Model, error) {
 	b, err := model.ReadConfig(dir, set)
 	if err != nil {
@@ -38,11 +43,20 @@ func Load(dir string, set map[string]string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := llama.Fill(dir, c.Parameters(), func() *Model { return New(c) }, weights.Options{Rename: rename})
+	m, keep, err := llama.Fill(dir, c.Parameters(), func(bool) *Model { return New(c) }, weights.Options{Rename: rename})
 	if err != nil {
 		return nil, fmt.Errorf("mixtral: %w", err)
 	}
+	m.file = keep
 	return m, nil
+}
+
+// Close gives a mapped file back, where weights stay in it.
+func (m *Model) Close() error {
+	if m.file == nil {
+		return nil
+	}
+	return m.file.Close()
 }
 
 // Save writes config.json and model.safetensors; transformers loads them.

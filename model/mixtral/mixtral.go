@@ -10,6 +10,7 @@ package mixtral
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/llama"
@@ -25,11 +26,11 @@ type Block struct {
 	MoE      *nn.MoE          `w:"block_sparse_moe"`
 }
 
-// Forward maps [N, C] to [N, C] and returns the router's logits [N, E].
-func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) (y, router *tensor.Tensor) {
-	h := x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows))
-	y, router = b.MoE.Forward(b.MoENorm.Forward(h))
-	return h.Add(y), router
+// Forward maps [N, C] to [N, C] and says what the router did.
+func (b *Block) Forward(x *tensor.Tensor, rot nn.Rotation, rows *nn.Rows) (y *tensor.Tensor, routed nn.Routed) {
+	h := rows.Next(x.Add(b.Attn.Forward(b.AttnNorm.Forward(x), rot, rows)))
+	y, routed = b.MoE.Forward(b.MoENorm.Forward(h))
+	return rows.Next(h.Add(y)), routed
 }
 
 // Model is MixtralForCausalLM.
@@ -41,6 +42,7 @@ type Model struct {
 	Head   *nn.Linear    `w:"lm_head"` // nil: the embedding
 
 	rope *nn.RoPE
+	file io.Closer // a file that weights are read from
 }
 
 // New builds the model of a validated configuration with parameters at zero; Init draws them.
@@ -49,16 +51,25 @@ func New(c Config) *Model {
 	if err != nil {
 		panic(fmt.Sprintf("mixtral: configuration was not validated: %v", err))
 	}
-	m := &Model{Config: c, Embed: nn.NewEmbedding(c.VocabSize, c.HiddenSize), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
+	m := &Model{Config: c, Embed: c.Embedding(), Norm: nn.NewRMSNorm(c.HiddenSize, c.NormEps), rope: rope}
 	for i := range c.Layers {
-		moe := nn.NewMoE(c.HiddenSize, c.IntermediateSize, c.Experts, c.ExpertsPerToken)
-		moe.Capacity, moe.ByChance = c.Capacity, c.ByChance
-		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), moe})
+		m.Blocks = append(m.Blocks, &Block{nn.NewRMSNorm(c.HiddenSize, c.NormEps), llama.NewAttention(&c.Config, i), nn.NewRMSNorm(c.HiddenSize, c.NormEps), newMoE(&c)})
 	}
 	if !c.Tied {
-		m.Head = nn.NewLinear(c.HiddenSize, c.VocabSize, false)
+		m.Head = c.Linear(c.HiddenSize, c.VocabSize, false)
 	}
 	nn.Name(m)
+	return m
+}
+
+func newMoE(c *Config) *nn.MoE {
+	m := &nn.MoE{Gate: c.Linear(c.HiddenSize, c.Experts, false), TopK: c.ExpertsPerToken, Capacity: c.Capacity, ByChance: c.ByChance}
+	for range c.Experts {
+		m.Experts = append(m.Experts, llama.NewMLP(&c.Config))
+	}
+	if c.Noisy {
+		m.Noise = nn.NewLinear(c.HiddenSize, c.Experts, false)
+	}
 	return m
 }
 
@@ -96,18 +107,59 @@ func (m *Model) Hidden(ctx *tensor.Ctx, b model.Batch, cache *nn.Cache) (x *tens
 // Logits are those of whole sequences of tokens (i64 [B, T]), with gradients: [B, T, V]; and those of each layer's router,
 // [B·T, E].
 func (m *Model) Logits(tokens *tensor.Tensor) (logits *tensor.Tensor, routers []*tensor.Tensor) {
-	b, t := tokens.Dim(0), tokens.Dim(1)
-	x := m.Embed.Forward(tokens.Reshape(b * t))
-	x = m.blocks(x, nn.Dense(b, t), &routers)
-	return m.logits(m.Norm.Forward(x)).Reshape(b, t, m.Config.VocabSize), routers
+	x, routed := m.hidden(tokens)
+	return m.logits(x).Reshape(tokens.Dim(0), tokens.Dim(1), m.Config.VocabSize), routerLogits(routed)
 }
 
-// Loss is the mean next-token loss and, router_aux_loss_coef times, the experts' load balance (nn.LoadBalance); see
-// model.TrainableDecoder. What follows a row's last label that counts is padding and leaves the balance alone.
+// hidden is the states of whole sequences after the last norm, [B·T, C].
+func (m *Model) hidden(tokens *tensor.Tensor) (x *tensor.Tensor, routed []nn.Routed) {
+	b, t := tokens.Dim(0), tokens.Dim(1)
+	x = m.blocks(m.Embed.Forward(tokens.Reshape(b*t)), nn.Dense(b, t), &routed)
+	return m.Norm.Forward(x), routed
+}
+
+func routerLogits(routed []nn.Routed) (list []*tensor.Tensor) {
+	for _, r := range routed {
+		list = append(list, r.Logits)
+	}
+	return list
+}
+
+// Loss is the mean next-token loss and, in training, times their coefficients, the losses that even the experts out: nn.LoadBalance and nn.ZLoss
+// over all layers, nn.CV2 of importance and load summed over them; see model.TrainableDecoder. What follows a row's last label that counts is
+// padding and leaves the first two alone.
 func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor {
-	logits, routers := m.Logits(tokens)
-	loss := nn.CausalCrossEntropy(logits, labels, tensor.CrossEntropyOptions{Ignore: true, IgnoreIndex: model.IgnoreLabel})
-	return loss.Add(nn.LoadBalance(routers, m.Config.ExpertsPerToken, notPadding(labels)).MulS(m.Config.AuxCoef))
+	x, routed := m.hidden(tokens)
+	loss := nn.CausalLoss(x, labels, model.IgnoreLabel, m.logits)
+	if !x.Training() {
+		return loss
+	}
+	c, real, logits := &m.Config, notPadding(labels), routerLogits(routed)
+	if c.AuxCoef > 0 {
+		loss = loss.Add(nn.LoadBalance(logits, c.ExpertsPerToken, real).MulS(c.AuxCoef))
+	}
+	if c.ZCoef > 0 {
+		loss = loss.Add(nn.ZLoss(logits, real).MulS(c.ZCoef))
+	}
+	for _, r := range routed {
+		if c.Importance > 0 {
+			loss = loss.Add(nn.CV2(r.Importance, false).MulS(c.Importance))
+		}
+		if c.Load > 0 {
+			loss = loss.Add(nn.CV2(r.Load, false).MulS(c.Load))
+		}
+	}
+	return loss
+}
+
+// LossCounts is the mean next-token loss alone, and how many choices of the tokens before padding fell on each expert of each layer.
+func (m *Model) LossCounts(_ *tensor.Ctx, tokens, labels *tensor.Tensor) (loss *tensor.Tensor, counts [][]int) {
+	x, routed := m.hidden(tokens)
+	real := notPadding(labels)
+	for _, r := range routed {
+		counts = append(counts, nn.ExpertCounts(r.Logits, m.Config.ExpertsPerToken, real))
+	}
+	return nn.CausalLoss(x, labels, model.IgnoreLabel, m.logits), counts
 }
 
 // notPadding marks each row [B, T] of labels up to the last that counts.
@@ -120,13 +172,13 @@ func notPadding(labels *tensor.Tensor) []bool {
 	return real
 }
 
-func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows, routers *[]*tensor.Tensor) *tensor.Tensor {
+func (m *Model) blocks(x *tensor.Tensor, rows *nn.Rows, routed *[]nn.Routed) *tensor.Tensor {
 	rot := rows.Rotation(x.Ctx(), m.rope, x.DType())
 	for _, b := range m.Blocks {
-		var router *tensor.Tensor
-		x, router = b.Forward(x, rot, rows)
-		if routers != nil {
-			*routers = append(*routers, router)
+		var r nn.Routed
+		x, r = b.Forward(x, rot, rows)
+		if routed != nil {
+			*routed = append(*routed, r)
 		}
 	}
 	return x

@@ -9,6 +9,7 @@ import (
 // acts writes the rounding of activations, one token of a tile: a unit of 32 columns is two vectors.
 func acts() {
 	quantizeQ80()
+	quantizeQ81()
 	quantizeQ8K()
 }
 
@@ -40,8 +41,32 @@ func quantizeQ80() {
 	TEXT("quantizeQ80AVX512", NOSPLIT, "func(q *byte, d *float32, slot *int32, x *float32, units, stride, offset int)")
 	Pragma("noescape")
 	Doc("quantizeQ80AVX512 is quantizeQ80 of units > 0 units, stride bytes apart; offset is what Σq is multiplied by.")
+	offset := arg("offset")
+	roundUnits(func(sum reg.GPVirtual, _ R, slot reg.GPVirtual) {
+		IMULL(offset.As32(), sum.As32())
+		MOVL(sum.As32(), Mem{Base: slot})
+	})
+}
+
+func quantizeQ81() {
+	TEXT("quantizeQ81AVX512", NOSPLIT, "func(q *byte, d, slot, x *float32, units, stride int)")
+	Pragma("noescape")
+	Doc("quantizeQ81AVX512 is quantizeQ80 of units > 0 units, stride bytes apart, with d·Σq as float16 in the slots.")
+	roundUnits(func(sum reg.GPVirtual, d R, slot reg.GPVirtual) {
+		s := XMM()
+		VXORPS(s, s, s)
+		VCVTSI2SSL(sum.As32(), s, s)
+		VMULSS(d, s, s)
+		VCVTPS2PH(Imm(0), s, s)
+		VCVTPH2PS(s, s)
+		VMOVSS(s, Mem{Base: slot})
+	})
+}
+
+// roundUnits is the loop over units; end is given Σq and d before it is rounded.
+func roundUnits(end func(sum reg.GPVirtual, d R, slot reg.GPVirtual)) {
 	q, d, slot, x := arg("q"), arg("d"), arg("slot"), arg("x")
-	units, stride, offset := arg("units"), arg("stride"), arg("offset")
+	units, stride := arg("units"), arg("stride")
 	abs, half, sign := constant512(0x7fffffff), constant512(0x3f000000), constant512(0x80000000)
 	most127, one := XMM(), XMM()
 	g := GP32()
@@ -57,16 +82,16 @@ func quantizeQ80() {
 	VPANDD(abs, b, v)
 	VMAXPS(v, u, u)
 	m := fold(VMAXPS, u)
-	scale, id, zero := XMM(), XMM(), XMM()
+	scale, narrow, id, zero := XMM(), XMM(), XMM(), XMM()
 	VDIVSS(most127, m, scale) // d
 	VXORPS(zero, zero, zero)
 	VDIVSS(scale, one, id)
 	k := K()
 	VCMPSS(Imm(0x1e), zero, scale, k) // d > 0, else id is 0
 	VMOVSS_Z(id, id, k, id)
-	VCVTPS2PH(Imm(0), scale, scale)
-	VCVTPH2PS(scale, scale)
-	VMOVSS(scale, Mem{Base: d})
+	VCVTPS2PH(Imm(0), scale, narrow)
+	VCVTPH2PS(narrow, narrow)
+	VMOVSS(narrow, Mem{Base: d})
 	all := ZMM()
 	VBROADCASTSS(id, all)
 	for _, r := range []R{a, b} { // the nearest, halves away from zero
@@ -80,10 +105,9 @@ func quantizeQ80() {
 	VPMOVDB(a, Mem{Base: q})
 	VPMOVDB(b, Mem{Base: q, Disp: 16})
 	VPADDD(b, a, a)
-	s := GP32()
-	VMOVD(fold(VPADDD, a), s)
-	IMULL(offset.As32(), s)
-	MOVL(s, Mem{Base: slot})
+	s := GP64()
+	VMOVD(fold(VPADDD, a), s.As32())
+	end(s, scale, slot)
 	ADDQ(Imm(128), x)
 	for _, p := range []reg.GPVirtual{q, d, slot} {
 		ADDQ(stride, p)

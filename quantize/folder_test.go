@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -50,22 +51,29 @@ func TestConvert(t *testing.T) {
 		}
 	}
 	c.Decode("models", &models)
-	want := models["llama"]
-	f, err := gguf.Open(convert(t, filepath.Join(c.ModelDir(), filepath.FromSlash(want.Model)), "f32"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if len(f.Names()) != len(want.Tensors) || len(want.Tensors) < 20 {
-		t.Errorf("%d tensors, want %d", len(f.Names()), len(want.Tensors))
-	}
-	for name, w := range want.Tensors {
-		x, ok := f.Tensor(name)
-		shape := slices.Clone(x.Shape)
-		slices.Reverse(shape)
-		if sum := sha256.Sum256(x.Data); !ok || x.Type.String() != w.Type || !slices.Equal(shape, w.NE) || hex.EncodeToString(sum[:]) != w.SHA256 {
-			t.Errorf("%s: %s %v, other bytes than the reference's %s %v", name, x.Type, shape, w.Type, w.NE)
+	for kind, want := range models {
+		path := convert(t, filepath.Join(c.ModelDir(), filepath.FromSlash(want.Model)), "f32")
+		f, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer f.Close()
+		if len(f.Names()) != len(want.Tensors) || len(want.Tensors) < 20 {
+			t.Errorf("%s: %d tensors, want %d", kind, len(f.Names()), len(want.Tensors))
+		}
+		for name, w := range want.Tensors {
+			x, ok := f.Tensor(name)
+			shape := slices.Clone(x.Shape)
+			slices.Reverse(shape)
+			if sum := sha256.Sum256(x.Data); !ok || x.Type.String() != w.Type || !slices.Equal(shape, w.NE) || hex.EncodeToString(sum[:]) != w.SHA256 {
+				t.Errorf("%s: %s: %s %v, other bytes than the reference's %s %v", kind, name, x.Type, shape, w.Type, w.NE)
+			}
+		}
+		var row []int32
+		for _, id := range golden.Open(t, "language", strings.TrimPrefix(want.Model, "../../")).Int64s("ids")[:c.Shape(kind + ".logits")[0]] {
+			row = append(row, int32(id))
+		}
+		c.Check(t, kind+".logits", logits(t, path, row))
 	}
 }
 
@@ -75,6 +83,11 @@ func logits(t testing.TB, path string, ids []int32) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return logitsOf(t, m, ids)
+}
+
+func logitsOf(t testing.TB, m model.Decoder, ids []int32) []float32 {
+	t.Helper()
 	cache, err := m.NewCache(nn.CacheOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -95,19 +108,59 @@ func TestConvertedModels(t *testing.T) {
 	for i := range ids {
 		ids[i] = int32(i * i * 7 % 50)
 	}
-	for _, name := range []string{"gqa", "linear-rope", "mha-headdim-bias", "tied-llama3-rope"} {
-		dir := golden.Open(t, "language", "llama/"+name).ModelDir()
+	dirs := []string{"../model/gemma/testdata/golden/language/gemma3"}
+	for _, name := range []string{"mistral", "qwen2", "qwen3"} {
+		dirs = append(dirs, "../model/llama/testdata/golden/language/"+name)
+	}
+	for _, name := range []string{"llama/gqa", "llama/linear-rope", "llama/mha-headdim-bias", "llama/tied-llama3-rope", "mixtral/top2-of-8"} {
+		dirs = append(dirs, golden.Open(t, "language", name).ModelDir())
+	}
+	for _, dir := range dirs {
 		want, got := logits(t, dir, ids), logits(t, convert(t, dir, "f32"), ids)
 		if len(want) != len(got) {
-			t.Fatalf("%s: %d logits, want %d", name, len(got), len(want))
+			t.Fatalf("%s: %d logits, want %d", dir, len(got), len(want))
 		}
 		worst := 0.0
 		for i := range got {
 			worst = max(worst, math.Abs(float64(got[i]-want[i])))
 		}
 		if !(worst < 1e-4) { // q·k is added up in another order, and a factor of RoPE is rounded to float32
-			t.Errorf("%s: logits differ by %v", name, worst)
+			t.Errorf("%s: logits differ by %v", dir, worst)
 		}
+	}
+}
+
+// TestOldExperts: files of 2023 have a tensor for each expert; a model in parts is read from any of them.
+func TestOldExperts(t *testing.T) {
+	path := convert(t, golden.Open(t, "language", "mixtral/top2-of-8").ModelDir(), "f32")
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var parts [2][]gguf.Tensor
+	for i, name := range f.Names() {
+		x, _ := f.Tensor(name)
+		old, stacked := strings.CutSuffix(name, "_exps.weight")
+		if !stacked {
+			parts[i%2] = append(parts[i%2], x)
+			continue
+		}
+		size := len(x.Data) / x.Shape[0]
+		for e := range x.Shape[0] {
+			parts[e%2] = append(parts[e%2], gguf.Tensor{Name: fmt.Sprintf("%s.%d.weight", old, e), Type: x.Type, Shape: x.Shape[1:], Data: x.Data[e*size:][:size]})
+		}
+	}
+	dir, ids := t.TempDir(), []int32{5, 3, 9, 1, 5, 2}
+	for i, list := range parts {
+		meta := append(slices.Clone(f.Metadata()), gguf.KV{Key: "split.no", Value: uint16(i)}, gguf.KV{Key: "split.count", Value: uint16(2)},
+			gguf.KV{Key: "split.tensors.count", Value: int32(len(parts[0]) + len(parts[1]))})
+		if err := gguf.Write(filepath.Join(dir, fmt.Sprintf("old-%05d-of-00002.gguf", i+1)), list, meta); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := logits(t, filepath.Join(dir, "old-00002-of-00002.gguf"), ids), logits(t, path, ids); !slices.Equal(got, want) {
+		t.Error("logits are not those of the stacked experts")
 	}
 }
 
@@ -120,9 +173,9 @@ func TestConvertErrors(t *testing.T) {
 		tensors []safetensors.Tensor
 	}{
 		"num_hidden_layers is 0":                    {config + `, "num_hidden_layers": 0}`, []safetensors.Tensor{norm}},
-		`model_type "qwen2" cannot be written`:      {strings.Replace(config, "llama", "qwen2", 1) + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
+		`model_type "falcon" cannot be written`:     {strings.Replace(config, "llama", "falcon", 1) + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
 		"tensors are missing, such as":              {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
-		`tensor "other" is no part of a Llama`:      {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: "other", DType: safetensors.U8, Shape: []int{1}, Data: []byte{1}}}},
+		`tensor "other" is no part of a llama`:      {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: "other", DType: safetensors.U8, Shape: []int{1}, Data: []byte{1}}}},
 		`"model.norm.weight" is [2 2], want [4]`:    {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: norm.DType, Shape: []int{2, 2}, Data: norm.Data}}},
 		`"model.norm.weight" is F64, want F32, F16`: {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: safetensors.F64, Shape: []int{4}, Data: make([]byte, 32)}}},
 	} {
