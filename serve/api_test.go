@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hanji-ml/hanji/generate"
 	"github.com/hanji-ml/hanji/serve"
@@ -254,6 +255,8 @@ func TestForecast(t *testing.T) {
 			DS []string
 		}
 	}](t, s, "/v1/forecast?horizon=3&model=drift", b.String())
+	late := start(t, serve.Options{AnswerTime: time.Nanosecond}, serve.ModelOptions{Engine: &script{}})
+	expectFault(t, late, "/v1/forecast", b.String(), 408, "", "request_timeout")
 	f := got.Forecast.Series[0]
 	if f.ID != "y" || len(f.Mean) != 3 || math.Abs(f.Mean[2]-32) > 1e-9 || f.DS[0] != "2026-01-31T00:00:00Z" || len(got.History[0].Y) != 30 || got.History[0].DS[29] != "2026-01-30T00:00:00Z" {
 		t.Errorf("%+v", got)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 
@@ -58,7 +59,8 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) *fault {
 			c.bad("input", "text %d has no tokens", i)
 		}
 		if len(ids) > m.context && c.f == nil {
-			c.f = &fault{http.StatusBadRequest, "input", "context_length_exceeded", invalid("", "text %d has %d tokens, the model's context is %d", i, len(ids), m.context).message}
+			c.f = &fault{http.StatusBadRequest, "input", "context_length_exceeded",
+				fmt.Sprintf("text %d has %d tokens, the model's context is %d", i, len(ids), m.context)}
 		}
 	}
 	if c.f != nil {
