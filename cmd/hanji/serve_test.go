@@ -3,7 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -114,5 +122,77 @@ func TestOfficialClients(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("a slot is taken still:\n%s", b)
 		}
+	}
+}
+
+// `hanji serve` answers until it is told to stop, and ends with 0.
+func TestServe(t *testing.T) {
+	url, stop := served(t, "--max-tokens", "20", "--log-level", "info")
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(`{"messages": [{"role": "user", "content": "a secret"}], "max_tokens": 5, "ignore_eos": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(b), `"finish_reason":"length"`) || !strings.Contains(string(b), `"completion_tokens":5`) {
+		t.Errorf("%d %s, %v", resp.StatusCode, b, err)
+	}
+	code, text := stop()
+	if code != 0 || !strings.Contains(text, "ready: tiny\n") || !strings.Contains(text, "route=/v1/chat/completions status=200") {
+		t.Errorf("exit code %d, %s", code, text)
+	}
+	if strings.Contains(text, "secret") || strings.Contains(text, "WARNING") {
+		t.Errorf("it wrote %s", text)
+	}
+	if _, err := http.Get(url + "/health"); err == nil {
+		t.Error("it answers still")
+	}
+	_, stop = served(t, "--addr", "0.0.0.0:0")
+	if code, text := stop(); code != 0 || !strings.Contains(text, "WARNING: ") || !strings.Contains(text, "asks for no key") {
+		t.Errorf("open to all: exit code %d, %s", code, text)
+	}
+	t.Setenv("HANJI_API_KEYS", " a-key-for-tests , another-key ")
+	_, stop = served(t, "--addr", "0.0.0.0:0")
+	if code, text := stop(); code != 0 || strings.Contains(text, "WARNING") {
+		t.Errorf("with keys: exit code %d, %s", code, text)
+	}
+}
+
+// With a certificate it speaks TLS, and nothing else.
+func TestServeTLS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: der}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url, _ := served(t, "--tls-cert", certFile, "--tls-key", keyFile)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	resp, err := client.Get(url + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(url, "https://") {
+		t.Errorf("%s: %d", url, resp.StatusCode)
+	}
+	if resp, err := http.Get("http" + strings.TrimPrefix(url, "https") + "/health"); err == nil && resp.StatusCode == http.StatusOK {
+		t.Error("it answers without TLS")
 	}
 }
