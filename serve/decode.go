@@ -11,11 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
-
-// maxNesting bounds how deep a request's JSON may be nested; a schema of tools has some ten levels.
-const maxNesting = 100
 
 // read takes a request's whole body, within the limits on bytes and time.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, *fault) {
@@ -75,85 +71,6 @@ func wanted(t reflect.Type) string {
 		return "a number"
 	}
 	return "a whole number that fits"
-}
-
-// checkJSON holds a body to one value of JSON in UTF-8 without names that come twice in an object, whose meaning would
-// depend on the reader, and without deep nesting.
-func checkJSON(b []byte) *fault {
-	bad := func(format string, args ...any) *fault {
-		return faultf(http.StatusBadRequest, "invalid_json", format, args...)
-	}
-	if len(bytes.TrimSpace(b)) == 0 {
-		return bad("the body is empty, want a JSON object")
-	}
-	if !utf8.Valid(b) {
-		return bad("the body is not UTF-8")
-	}
-	if !json.Valid(b) {
-		var v json.RawMessage
-		return bad("the body is no JSON: %v", json.Unmarshal(b, &v))
-	}
-	type name struct {
-		object int
-		key    string
-	}
-	type level struct {
-		object int // 0: a list
-		key    bool
-		names  int // of all open objects before this one's
-	}
-	var stack []level
-	var names []name
-	seen, objects := map[name]struct{}{}, 0
-	for d := json.NewDecoder(bytes.NewReader(b)); ; {
-		t, err := d.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return bad("the body is no JSON: %v", err)
-		}
-		var top *level
-		if len(stack) > 0 {
-			top = &stack[len(stack)-1]
-		}
-		delim, _ := t.(json.Delim)
-		if key, ok := t.(string); ok && top != nil && top.key {
-			n := name{top.object, key}
-			if _, twice := seen[n]; twice {
-				return &fault{http.StatusBadRequest, clip(key), "invalid_json", "the body names " + clip(key) + " twice in one object"}
-			}
-			seen[n] = struct{}{}
-			names = append(names, n)
-			top.key = false
-			continue
-		}
-		switch delim {
-		case '{', '[':
-			if top != nil && top.object > 0 {
-				top.key = true // after this value
-			}
-			if len(stack) == maxNesting {
-				return bad("the body is nested deeper than %d levels", maxNesting)
-			}
-			l := level{names: len(names)}
-			if delim == '{' {
-				objects++
-				l.object, l.key = objects, true
-			}
-			stack = append(stack, l)
-		case '}', ']':
-			for _, n := range names[top.names:] {
-				delete(seen, n)
-			}
-			names = names[:top.names]
-			stack = stack[:len(stack)-1]
-		default:
-			if top != nil && top.object > 0 {
-				top.key = true
-			}
-		}
-	}
 }
 
 // clip keeps what a client sent short enough to be said back.

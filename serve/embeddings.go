@@ -4,8 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
+
+	"github.com/hanji-ml/hanji/model"
 )
 
 // embeddingRequest is the body of /v1/embeddings.
@@ -31,6 +34,9 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) *fault {
 	if f != nil {
 		return f
 	}
+	if _, ok := m.language.Decoder.(model.Embedder); !ok {
+		return invalid("model", "the model %s gives no embeddings", m.name)
+	}
 	inputs, f := e.Input.tokens(m, "input")
 	if f != nil {
 		return f
@@ -53,7 +59,8 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) *fault {
 			c.bad("input", "text %d has no tokens", i)
 		}
 		if len(ids) > m.context && c.f == nil {
-			c.f = &fault{http.StatusBadRequest, "input", "context_length_exceeded", invalid("", "text %d has %d tokens, the model's context is %d", i, len(ids), m.context).message}
+			c.f = &fault{http.StatusBadRequest, "input", "context_length_exceeded",
+				fmt.Sprintf("text %d has %d tokens, the model's context is %d", i, len(ids), m.context)}
 		}
 	}
 	if c.f != nil {
@@ -65,7 +72,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) *fault {
 		if err != nil {
 			return s.failure(r, nil, false, err)
 		}
-		list[i] = wireEmbedding{"embedding", i, encodeVector(unit(v), e.Encoding)}
+		list[i] = wireEmbedding{"embedding", i, encodeVector(v, e.Encoding)}
 	}
 	s.metrics.promptTokens.WithLabelValues(m.name).Add(float64(total))
 	writeJSON(w, http.StatusOK, struct {
@@ -75,22 +82,6 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) *fault {
 		Usage  any             `json:"usage"`
 	}{"list", list, m.name, map[string]int{"prompt_tokens": total, "total_tokens": total}})
 	return nil
-}
-
-// unit is v at length 1.
-func unit(v []float32) []float32 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	if sum == 0 {
-		return v
-	}
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(float64(x) / math.Sqrt(sum))
-	}
-	return out
 }
 
 // encodeVector is the list, or its float32 in little-endian as base64, which OpenAI's clients ask for.

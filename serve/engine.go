@@ -12,7 +12,7 @@ type Engine interface {
 	// Submit queues an output; it is an error (generate.ErrBusy, ErrTooLong, ErrClosed) if there is no room for it. When ctx is
 	// done the output ends, with its cause.
 	Submit(ctx context.Context, prompt []int32, o generate.Options) (Output, error)
-	// Embed gives a vector [C] of a text.
+	// Embed gives the vector [C] of a text, at length 1.
 	Embed(ctx context.Context, tokens []int32) ([]float32, error)
 	// Stats are for /metrics.
 	Stats() generate.EngineStats

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,6 +20,7 @@ const (
 	maxForecastSeries  = 1000
 	maxForecastHorizon = 2000
 	maxForecastCells   = 4 << 20
+	maxForecasts       = 4   // at once: each takes all cores
 	shownHistory       = 200 // last steps that are sent back, for pictures
 )
 
@@ -118,11 +120,19 @@ func (s *Server) forecast(w http.ResponseWriter, r *http.Request) *fault {
 	if len(p.Series) > maxForecastSeries {
 		return faultf(http.StatusRequestEntityTooLarge, "request_too_large", "%d series, at most %d", len(p.Series), maxForecastSeries)
 	}
+	select {
+	case s.forecasts <- struct{}{}:
+		defer func() { <-s.forecasts }()
+	default:
+		return faultf(http.StatusTooManyRequests, "rate_limit_exceeded", "%d forecasts are under way, which is this server's limit; try again", maxForecasts)
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), s.o.AnswerTime, errTimeLimit)
+	defer cancel()
 	job.Embedded = s.o.Forecaster
-	result, err := forecast.Run(r.Context(), p, job)
+	result, err := forecast.Run(ctx, p, job)
 	if err != nil {
-		if r.Context().Err() != nil {
-			return s.failure(r, nil, false, err)
+		if ctx.Err() != nil {
+			return s.failure(r, nil, false, context.Cause(ctx))
 		}
 		return bad(err)
 	}

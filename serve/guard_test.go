@@ -3,6 +3,7 @@ package serve_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -271,4 +272,36 @@ func TestSlowBody(t *testing.T) {
 	if status, text := post(t, s, "/v1/chat/completions", chatWith("")); status != 200 {
 		t.Error(status, text)
 	}
+}
+
+// 50 MB are refused after the first few, and cost no more memory than these.
+func TestHugeBody(t *testing.T) {
+	s := start(t, serve.Options{MaxBody: 1 << 20}, serve.ModelOptions{Engine: &script{say: []string{"a"}}})
+	web := httptest.NewServer(s)
+	defer web.Close()
+	before := heap()
+	body := io.MultiReader(strings.NewReader(`{"messages": [{"role": "user", "content": "`), io.LimitReader(letters{}, 50<<20), strings.NewReader(`"}]}`))
+	resp, err := http.Post(web.URL+"/v1/chat/completions", "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := drain(resp.Body)
+	resp.Body.Close()
+	checkFault(t, resp.StatusCode, text, 413, "", "request_too_large")
+	if after := heap(); after > before+8<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+	if w := send(s, "GET", "/health", ""); w.Code != 200 {
+		t.Errorf("/health is %d", w.Code)
+	}
+}
+
+// letters is a text without end.
+type letters struct{}
+
+func (letters) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
 }

@@ -35,6 +35,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err := h.Shutdown(limit)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("serve: answers were cut off after %v: %w", s.o.DrainTime, err), h.Close())
+	} else {
+		err = s.Drain(limit)
 	}
 	s.Close()
 	<-failed

@@ -37,6 +37,9 @@ type event struct {
 	cached int // of its prompt
 }
 
+// last tells whether the output has ended.
+func (e *event) last() bool { return e.err != nil || e.finish != "" }
+
 // tokenProb is a token with its log-probability, and the most probable ones.
 type tokenProb struct {
 	id  int32
@@ -84,7 +87,52 @@ func (s *Server) run(ctx context.Context, q *request, to sink) (usage, error) {
 	defer cancel(nil)
 	ctx, expired := context.WithTimeoutCause(ctx, s.o.AnswerTime, errTimeLimit)
 	defer expired()
-	var outs []Output
+	outs, err := s.submit(ctx, q)
+	if err != nil {
+		return usage{}, err
+	}
+	begin := time.Now()
+	if err := to.start(); err != nil {
+		return usage{}, err
+	}
+	events := make(chan event)
+	for i, out := range outs {
+		go s.follow(ctx, q, i, out, events)
+	}
+	p := pump{s: s, q: q, to: to, begin: begin}
+	for _, prompt := range q.prompts {
+		p.u.prompt += len(prompt)
+	}
+	tick := time.NewTicker(idleTime)
+	defer tick.Stop()
+	for left := len(outs); left > 0; { // each ends with a finish or an error, so that none is left behind
+		select {
+		case e := <-events:
+			tick.Reset(idleTime)
+			p.take(e)
+			if e.last() {
+				left--
+			}
+		case <-tick.C:
+			if p.err == nil {
+				p.err = to.idle()
+			}
+		}
+		if p.err != nil {
+			cancel(p.err) // the others are of no use any more
+		}
+	}
+	s.metrics.promptTokens.WithLabelValues(q.m.name).Add(float64(p.u.prompt))
+	s.metrics.outputTokens.WithLabelValues(q.m.name).Add(float64(p.u.output))
+	s.metrics.latency.WithLabelValues(q.m.name).Observe(time.Since(begin).Seconds())
+	if p.err != nil && p.err == ctx.Err() {
+		p.err = context.Cause(ctx) // the limit, not only that there was one
+	}
+	return p.u, p.err
+}
+
+// submit asks the engine for all outputs of a request. Where one is refused, the end of ctx takes the others back.
+func (s *Server) submit(ctx context.Context, q *request) (outs []Output, err error) {
 	for i := range q.n * len(q.prompts) {
 		prompt := q.prompts[i/q.n]
 		o := q.o
@@ -97,65 +145,45 @@ func (s *Server) run(ctx context.Context, q *request, to sink) (usage, error) {
 		}
 		out, err := q.m.engine.Submit(ctx, prompt, o)
 		if err != nil {
-			return usage{}, err
+			return nil, err
 		}
 		outs = append(outs, out)
 	}
-	begin := time.Now()
-	if err := to.start(); err != nil {
-		return usage{}, err
+	return outs, nil
+}
+
+// pump hands events on and counts. After an error nothing is handed on.
+type pump struct {
+	s     *Server
+	q     *request
+	to    sink
+	begin time.Time
+	began bool
+	u     usage
+	err   error
+}
+
+func (p *pump) take(e event) {
+	model := p.q.m.name
+	if !p.began && e.err == nil {
+		p.began = true
+		p.s.metrics.firstToken.WithLabelValues(model).Observe(time.Since(p.begin).Seconds())
 	}
-	events := make(chan event)
-	for i, out := range outs {
-		go s.follow(ctx, q, i, out, events)
-	}
-	var u usage
-	for _, p := range q.prompts {
-		u.prompt += len(p)
-	}
-	tick := time.NewTicker(idleTime)
-	defer tick.Stop()
-	var failed error
-	first := true
-	for left := len(outs); left > 0; { // each ends with a finish or an error, so that none is left behind
-		var err error
-		select {
-		case e := <-events:
-			if e.err != nil || e.finish != "" {
-				left--
-				u.output += e.tokens
-				if e.choice%q.n == 0 {
-					u.cached += e.cached
-				}
-			}
-			if first && e.err == nil {
-				first = false
-				s.metrics.firstToken.WithLabelValues(q.m.name).Observe(time.Since(begin).Seconds())
-			}
-			if err = e.err; err == nil && failed == nil {
-				tick.Reset(idleTime)
-				err = to.event(e)
-			}
-			if e.finish != "" {
-				s.metrics.finished.WithLabelValues(q.m.name, e.finish).Inc()
-			}
-		case <-tick.C:
-			if failed == nil {
-				err = to.idle()
-			}
-		}
-		if err != nil && failed == nil {
-			failed = err
-			cancel(err) // the others are of no use any more
+	if e.last() {
+		p.u.output += e.tokens
+		if e.choice%p.q.n == 0 {
+			p.u.cached += e.cached
 		}
 	}
-	s.metrics.promptTokens.WithLabelValues(q.m.name).Add(float64(u.prompt))
-	s.metrics.outputTokens.WithLabelValues(q.m.name).Add(float64(u.output))
-	s.metrics.latency.WithLabelValues(q.m.name).Observe(time.Since(begin).Seconds())
-	if cause := context.Cause(ctx); failed != nil && cause != nil && failed == ctx.Err() {
-		failed = cause // the limit, not only that there was one
+	if e.finish != "" {
+		p.s.metrics.finished.WithLabelValues(model, e.finish).Inc()
 	}
-	return u, failed
+	if p.err != nil {
+		return
+	}
+	if p.err = e.err; p.err == nil {
+		p.err = p.to.event(e)
+	}
 }
 
 // follow turns one output into events; the last has a finish or an error.

@@ -21,6 +21,8 @@ type Server struct {
 	origins *http.CrossOriginProtection // nil: any may call
 	busy    chan struct{}               // one for each request that is worked on
 	closing atomic.Bool
+
+	forecasts chan struct{} // one for each that is under way
 }
 
 // route is what a path does.
@@ -38,6 +40,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{o: o.withDefaults(), keys: newKeys(o.Keys)}
 	s.busy = make(chan struct{}, s.o.MaxRequests)
+	s.forecasts = make(chan struct{}, maxForecasts)
 	s.metrics = newMetrics(s)
 	if err := s.trust(); err != nil {
 		return nil, err

@@ -153,11 +153,19 @@ type conversation struct {
 	quiet    bool
 }
 
-func openChat(path string, o *chatFlags) (*conversation, error) {
-	kv := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}
-	dt, ok := kv[o.KVType]
+// kvType is what --kv-type names.
+func kvType(name string) (tensor.DType, error) {
+	dt, ok := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}[name]
 	if !ok {
-		return nil, usagef("--kv-type is %q, want f16, q8_0 or f32", o.KVType)
+		return 0, usagef("--kv-type is %q, want f16, q8_0 or f32", name)
+	}
+	return dt, nil
+}
+
+func openChat(path string, o *chatFlags) (*conversation, error) {
+	dt, err := kvType(o.KVType)
+	if err != nil {
+		return nil, err
 	}
 	if o.Ctx < 0 {
 		return nil, usagef("--ctx is %d, want 1 or more", o.Ctx)

@@ -22,7 +22,6 @@ import (
 	"github.com/hanji-ml/hanji/model/all"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/serve"
-	"github.com/hanji-ml/hanji/tensor"
 )
 
 type serveFlags struct {
@@ -30,6 +29,8 @@ type serveFlags struct {
 	engine generate.EngineOptions
 
 	addr, kvType, template, keyFile string
+	lora, prefixDir                 string
+	pull                            bool
 	cert, key                       string
 	aliases                         []string
 	cacheTokens                     int
@@ -40,9 +41,10 @@ func newServeCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve MODEL...",
 		Short: "Serve language models over HTTP, as OpenAI's and Anthropic's APIs",
-		Long: `Each MODEL is a GGUF file or the folder of a checkpoint; requests name it by its base name. Answers /v1/chat/completions,
-/v1/completions, /v1/responses, /v1/embeddings, /v1/models, /v1/messages, /v1/forecast, /tokenize, /detokenize,
-/apply-template, /health, /metrics, and a page to talk to the model at /.
+		Long: `Each MODEL is a GGUF file or the folder of a checkpoint, which requests name by its base name; or a name that 'hanji models'
+lists, or OWNER/NAME[:TAG] of the Hugging Face hub, once pulled. Answers /v1/chat/completions, /v1/completions, /v1/responses,
+/v1/embeddings, /v1/models, /v1/messages, /v1/forecast, /tokenize, /detokenize, /apply-template, /health, /metrics, and a page
+to talk to the model at /.
 
 Only this machine can connect unless --addr says otherwise; keys come by --api-key-file or HANJI_API_KEYS (with commas). Ctrl-C
 or SIGTERM takes nothing new and lets running answers end.`,
@@ -62,9 +64,12 @@ or SIGTERM takes nothing new and lets running answers end.`,
 	f.StringVar(&o.cert, "tls-cert", "", "certificate, PEM; with --tls-key")
 	f.StringVar(&o.key, "tls-key", "", "its private key, PEM")
 	f.StringVar(&o.template, "template", "", "chat template in place of the models': "+strings.Join(chat.Builtins(), ", "))
+	f.StringVar(&o.lora, "lora", "", "adapter that is added to the model, where there is one: a folder in peft's layout, or a GGUF file")
+	f.BoolVar(&o.pull, "pull", false, "pull models first that have not been")
 	f.IntVar(&o.engine.Context, "ctx", 0, "tokens of the longest prompt with its answer (default the model's context, at most 8192)")
 	f.IntVar(&o.cacheTokens, "cache", 0, "room for keys and values, in tokens over all requests (default four times --ctx, at most 32768)")
-	f.StringVar(&o.kvType, "kv-type", "f16", "type of cached keys and values: f16 or f32")
+	f.StringVar(&o.kvType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
+	f.StringVar(&o.prefixDir, "prefix-dir", "", "`folder` where what was computed of long prompts is kept over a restart; it holds what users wrote")
 	f.IntVar(&o.engine.Slots, "slots", 8, "answers of a model under way at once")
 	f.IntVar(&o.engine.Queue, "queue", 64, "answers of a model that may wait for a slot; more are turned away with 429")
 	f.IntVar(&o.MaxTokens, "max-tokens", 0, "longest answer that may be asked for (default what room there is)")
@@ -77,10 +82,16 @@ or SIGTERM takes nothing new and lets running answers end.`,
 	return cmd
 }
 
-func (o *serveFlags) run(cmd *cobra.Command, g *globals, paths []string) error {
-	config, err := o.check(paths)
+func (o *serveFlags) run(cmd *cobra.Command, g *globals, models []string) error {
+	config, err := o.check(models)
 	if err != nil {
 		return err
+	}
+	paths := make([]string, len(models))
+	for i, m := range models {
+		if paths[i], err = orPull(cmd, g, m, o.pull); err != nil {
+			return err
+		}
 	}
 	o.Log = g.logger(cmd.ErrOrStderr())
 	say := func(format string, args ...any) {
@@ -113,14 +124,14 @@ func (o *serveFlags) run(cmd *cobra.Command, g *globals, paths []string) error {
 	defer stop(nil)
 	loaded := make(chan func(), 1)
 	go func() { // while requests are answered with 503
-		models, free, err := o.load(paths)
+		list, free, err := o.load(names(models), paths)
 		if err == nil {
-			err = s.Use(models...)
+			err = s.Use(list...)
 		}
 		if err != nil {
 			stop(err)
 		} else {
-			say("ready: %s", strings.Join(names(paths), ", "))
+			say("ready: %s", strings.Join(names(models), ", "))
 		}
 		loaded <- free
 	}()
@@ -133,14 +144,13 @@ func (o *serveFlags) run(cmd *cobra.Command, g *globals, paths []string) error {
 }
 
 // check finds what is wrong before anything is opened.
-func (o *serveFlags) check(paths []string) (*tls.Config, error) {
+func (o *serveFlags) check(models []string) (*tls.Config, error) {
 	if (o.cert == "") != (o.key == "") {
 		return nil, usagef("--tls-cert and --tls-key go together")
 	}
-	kinds := map[string]tensor.DType{"f16": tensor.F16, "f32": tensor.F32}
-	dt, ok := kinds[o.kvType]
-	if !ok {
-		return nil, usagef("--kv-type is %q, want f16 or f32", o.kvType)
+	dt, err := kvType(o.kvType)
+	if err != nil {
+		return nil, err
 	}
 	o.engine.Cache = nn.CacheOptions{DType: dt, MaxTokens: o.cacheTokens}
 	for _, n := range []struct {
@@ -154,16 +164,19 @@ func (o *serveFlags) check(paths []string) (*tls.Config, error) {
 	if o.engine.Queue == 0 {
 		o.engine.Queue = -1 // the engine's word for none
 	}
+	if o.lora != "" && len(models) > 1 {
+		return nil, usagef("--lora is for one model; serve the others apart")
+	}
 	seen := map[string]bool{}
-	for _, n := range names(paths) {
+	for _, n := range names(models) {
 		if seen[n] {
 			return nil, usagef("two models are called %q: rename a file, or serve them apart", n)
 		}
 		seen[n] = true
 	}
 	for _, a := range o.aliases {
-		if name, of := o.alias(a, paths); name == "" || !seen[of] {
-			return nil, usagef("--alias %s: want NAME=MODEL, MODEL one of %v", a, names(paths))
+		if name, of := alias(a, names(models)); name == "" || !seen[of] {
+			return nil, usagef("--alias %s: want NAME=MODEL, MODEL one of %v", a, names(models))
 		}
 	}
 	if err := o.readKeys(); err != nil {
@@ -215,10 +228,14 @@ func (o *serveFlags) readKeys() error {
 	return nil
 }
 
-// names are the models' base names without a GGUF file's ending.
-func names(paths []string) []string {
-	list := make([]string, len(paths))
-	for i, p := range paths {
+// names are the models' names of the hub, or base names without a GGUF file's ending.
+func names(models []string) []string {
+	list := make([]string, len(models))
+	for i, p := range models {
+		if _, ok := modelRef(p); ok {
+			list[i] = p
+			continue
+		}
 		if abs, err := filepath.Abs(p); err == nil {
 			p = abs
 		}
@@ -228,16 +245,16 @@ func names(paths []string) []string {
 }
 
 // alias takes NAME=MODEL apart; without a MODEL it is the only one's.
-func (o *serveFlags) alias(text string, paths []string) (name, of string) {
+func alias(text string, models []string) (name, of string) {
 	name, of, ok := strings.Cut(text, "=")
-	if !ok && len(paths) == 1 {
-		of = names(paths)[0]
+	if !ok && len(models) == 1 {
+		of = models[0]
 	}
 	return name, of
 }
 
 // load opens the models. free closes what was opened.
-func (o *serveFlags) load(paths []string) (models []*serve.Model, free func(), err error) {
+func (o *serveFlags) load(names, paths []string) (models []*serve.Model, free func(), err error) {
 	var opened []*all.Language
 	free = func() {
 		for _, l := range opened {
@@ -250,6 +267,13 @@ func (o *serveFlags) load(paths []string) (models []*serve.Model, free func(), e
 			return nil, free, err
 		}
 		opened = append(opened, l)
+		weights := []string{path}
+		if o.lora != "" {
+			weights = append(weights, o.lora)
+			if err := l.AddLoRA(o.lora); err != nil {
+				return nil, free, err
+			}
+		}
 		if o.template != "" {
 			if l.Template, err = chat.Builtin(o.template); err != nil {
 				return nil, free, usagef("--template: %v", err)
@@ -257,12 +281,18 @@ func (o *serveFlags) load(paths []string) (models []*serve.Model, free func(), e
 		}
 		m := serve.ModelOptions{EngineOptions: o.engine}
 		m.Context = cmp.Or(m.Context, min(l.Decoder.Spec().Context, 8192))
+		if o.prefixDir != "" {
+			m.PrefixDir = o.prefixDir
+			if m.PrefixModel, err = all.Fingerprint(weights...); err != nil {
+				return nil, free, err
+			}
+		}
 		for _, a := range o.aliases {
-			if name, of := o.alias(a, paths); of == names(paths)[i] {
+			if name, of := alias(a, names); of == names[i] {
 				m.Aliases = append(m.Aliases, name)
 			}
 		}
-		made, err := serve.NewModel(names(paths)[i], l, m)
+		made, err := serve.NewModel(names[i], l, m)
 		if err != nil {
 			return nil, free, fmt.Errorf("%s: %w", path, err)
 		}

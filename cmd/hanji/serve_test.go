@@ -40,13 +40,14 @@ func served(t *testing.T, args ...string) (url string, stop func() (code int, st
 		w.Close()
 	}()
 	var all strings.Builder
+	ready := false
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		all.WriteString(lines.Text() + "\n")
 		if m := regexp.MustCompile(`^listening on (\S+), loading`).FindStringSubmatch(lines.Text()); m != nil {
 			url = m[1]
 		}
-		if strings.HasPrefix(lines.Text(), "ready: ") {
+		if ready = strings.HasPrefix(lines.Text(), "ready: "); ready {
 			break
 		}
 	}
@@ -63,7 +64,7 @@ func served(t *testing.T, args ...string) (url string, stop func() (code int, st
 			stop()
 		}
 	})
-	if url == "" {
+	if url == "" || !ready {
 		_, text := stop()
 		t.Fatalf("the server did not start: %s", text)
 	}
@@ -194,5 +195,26 @@ func TestServeTLS(t *testing.T) {
 	}
 	if resp, err := http.Get("http" + strings.TrimPrefix(url, "https") + "/health"); err == nil && resp.StatusCode == http.StatusOK {
 		t.Error("it answers without TLS")
+	}
+}
+
+// With --prefix-dir what a prompt came to outlives the server.
+func TestServePrefixDir(t *testing.T) {
+	dir := t.TempDir()
+	body := `{"prompt": "` + strings.Repeat("a long beginning, ", 20) + `", "max_tokens": 3}`
+	for run, want := range []string{`"cached_tokens":0`, `"cached_tokens":3`} {
+		url, stop := served(t, "--ctx", "1024", "--prefix-dir", dir)
+		resp, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("run %d: %s, %v; want %s", run, b, err, want)
+		}
+		if code, text := stop(); code != 0 {
+			t.Fatalf("exit code %d: %s", code, text)
+		}
 	}
 }
