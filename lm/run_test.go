@@ -82,32 +82,37 @@ func TestPretraining(t *testing.T) {
 // A run that is stopped at any step and resumed ends in the bits of one that was not, whatever the batches are.
 func TestResume(t *testing.T) {
 	dir := t.TempDir()
-	r := pretraining(story(dir, 700))
-	whole := filepath.Join(dir, "whole")
-	if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: whole}); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(dir, "parts")
-	for stops := 0; ; stops++ {
-		ctx, cancel := context.WithCancel(context.Background())
-		steps := 0
-		_, err := r.Run(ctx, all.Decoders{}, lm.RunOptions{Out: out, Resume: true, Log: func(e lm.Event) {
-			if e.Kind == "step" {
-				if steps++; steps == 1+stops%4 {
-					cancel()
-				}
-			}
-		}})
-		cancel()
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, context.Canceled) || stops > 100 {
+	dense := pretraining(story(dir, 700))
+	yes, coef := true, 0.1
+	experts := dense
+	experts.Model = lm.ModelRecipe{Family: "mixtral", Config: with("num_local_experts", 4)}
+	experts.MoE = &lm.MoERecipe{Noisy: &yes, ByChance: &yes, Load: &coef, Balance: &coef}
+	for name, r := range map[string]lm.Recipe{"dense": dense, "experts": experts} {
+		whole, out := filepath.Join(dir, name, "whole"), filepath.Join(dir, name, "parts")
+		if _, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: whole}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if weights(t, out) != weights(t, whole) {
-		t.Error("other weights come of it")
+		for stops := 0; ; stops++ {
+			ctx, cancel := context.WithCancel(context.Background())
+			steps := 0
+			_, err := r.Run(ctx, all.Decoders{}, lm.RunOptions{Out: out, Resume: true, Log: func(e lm.Event) {
+				if e.Kind == "step" {
+					if steps++; steps == 1+stops%4 {
+						cancel()
+					}
+				}
+			}})
+			cancel()
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, context.Canceled) || stops > 100 {
+				t.Fatal(err)
+			}
+		}
+		if weights(t, out) != weights(t, whole) {
+			t.Errorf("%s: other weights come of it", name)
+		}
 	}
 }
 
