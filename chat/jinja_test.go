@@ -47,7 +47,7 @@ func TestJinja(t *testing.T) {
 	})
 }
 
-// A template that does not end, or grows without end, ends with an error, and soon.
+// A template that does not end, or grows without end, ends with an error.
 func TestLimits(t *testing.T) {
 	for name, source := range map[string]string{
 		"steps":     `{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}`,
@@ -70,12 +70,10 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		begin := time.Now()
 		p, err := tmpl.Render(nil, chat.Options{})
 		var e *chat.Error
-		d := time.Since(begin)
-		if !errors.As(err, &e) || d > 20*time.Second {
-			t.Errorf("%s: %d bytes after %v, error %v", name, len(p.Text), d, err)
+		if !errors.As(err, &e) {
+			t.Errorf("%s: %d bytes, error %v", name, len(p.Text), err)
 		}
 	}
 	for name, source := range map[string]string{

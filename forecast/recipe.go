@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,21 +133,13 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res RunResult
 	return res, r.test(ctx, m, data, &res)
 }
 
-// expand puts environment variables into a path of the recipe. One that is not set is an error: the path would be another.
+// expand is train.Expand.
 func expand(key, path string) (string, error) {
-	var missing []string
-	out := os.Expand(path, func(name string) string {
-		v, ok := os.LookupEnv(name)
-		if !ok || v == "" {
-			missing = append(missing, name)
-		}
-		return v
-	})
-	if len(missing) > 0 {
-		return "", fmt.Errorf("forecast: recipe: %s is %s, and the environment variable %s is not set; set it, or give the path by --set %s=PATH",
-			key, path, missing[0], key)
+	out, err := train.Expand(key, path)
+	if err != nil {
+		err = fmt.Errorf("forecast: %w", err)
 	}
-	return out, nil
+	return out, err
 }
 
 // merged gives a stage's model and training options.

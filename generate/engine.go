@@ -22,6 +22,10 @@ type EngineOptions struct {
 	Context  int // tokens of the longest prompt with its output; 0: the model's, at most Cache.MaxTokens
 	Prefill  int // tokens of prompts a step, and a quarter of it beside outputs that are under way; 0: 512
 	Prefixes int // ended sequences that are kept, until their room is needed, for prompts that begin as they do; 0: 64, below: none
+	// PrefixDir is a folder where those of 256 tokens and more are saved when the engine ends, and read from when a prompt begins as
+	// one does, up to the size of a full cache: they hold what users wrote. PrefixModel must tell the weights apart that are served
+	// from one folder (all.Fingerprint does); files of others are not used. Default: none.
+	PrefixDir, PrefixModel string
 }
 
 // Errors of Engine, wrapped by what Submit and Embed return.
@@ -39,8 +43,8 @@ var (
 // row alike beside any number of others: with quantised weights, and with f32 ones that fit into half of the L2 cache. With
 // larger f32 and with f16 ones a single row is rounded otherwise than many, so that a near tie may fall the other way.
 //
-// Prompts share the keys and values of what they begin with alike, with outputs under way and with those that have ended
-// (EngineOptions.Prefixes). When the cache is full, first the least recently used of these is dropped, then the youngest
+// Prompts share the keys and values of what they begin with alike, with outputs under way, with those that have ended
+// (EngineOptions.Prefixes) and with those of another day (PrefixDir). When the cache is full, first the least recently used of these is dropped, then the youngest
 // output waits until there is room to compute it again (vLLM, arXiv 2309.06180, §4.5): none fails for another's sake.
 //
 // It is safe for concurrent use. Custom filters run on the engine's goroutines: they must not block, and each output
@@ -49,8 +53,9 @@ type Engine struct {
 	m model.Decoder
 	o EngineOptions
 
-	wake  chan struct{} // something has changed
-	ended chan struct{} // closed when the loop has returned
+	wake    chan struct{} // something has changed
+	ended   chan struct{} // closed when the loop has returned
+	unsaved error         // why prefixes were not, then
 
 	mu      sync.Mutex
 	queue   []*Output // waiting, the next first
@@ -64,9 +69,11 @@ type Engine struct {
 	ctx     *tensor.Ctx
 	running []*Output // with a slot, the oldest first
 	kept    []prefix  // the least recently used first
-	last    int       // sequence given out; they begin with 1
+	saved   []savedPrefix
+	last    int // sequence given out; they begin with 1
 	batch   model.Batch
 	turns   []turn
+	ids     []int            // of kept prefixes, now and then
 	rows    []float32        // what the model gave: logits, or hidden states
 	width   int              // of a row
 	sampler func(lo, hi int) // bound once: a closure a call would be allocated
@@ -85,6 +92,11 @@ func NewEngine(m model.Decoder, o EngineOptions) (*Engine, error) {
 	o.Cache = cache.Options()
 	e := &Engine{m: m, o: o, cache: cache, ctx: tensor.New(tensor.Options{}), wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	e.sampler = e.sampleTurns
+	if o.PrefixDir != "" {
+		if e.saved, err = o.savedPrefixes(); err != nil {
+			return nil, err
+		}
+	}
 	e.stats.Slots, e.stats.CacheTokens, e.stats.CacheFree = o.Slots, cache.Room(), cache.Room()
 	go e.run()
 	return e, nil
@@ -111,6 +123,8 @@ func (o EngineOptions) filled(context int) (EngineOptions, error) {
 	switch {
 	case o.Slots < 1 || o.Context < 2 || o.Prefill < 1:
 		return o, fmt.Errorf("generate: engine of %d slots, a context of %d tokens and %d of prompts a step", o.Slots, o.Context, o.Prefill)
+	case o.PrefixDir != "" && (o.PrefixModel == "" || o.Prefixes < 0):
+		return o, errors.New("generate: an engine with PrefixDir needs PrefixModel, and Prefixes")
 	case o.Cache.MaxTokens < o.Context:
 		return o, fmt.Errorf("generate: the engine's cache has room for %d tokens, one output may need %d; shorten Context", o.Cache.MaxTokens, o.Context)
 	}
@@ -181,7 +195,8 @@ func (e *Engine) poke() {
 	}
 }
 
-// Drain takes no more requests and waits until all outputs have ended, or ctx has: then they go on, until Close.
+// Drain takes no more requests and waits until all outputs have ended, or ctx has: then they go on, until Close. An error is ctx's,
+// or that prefixes could not be saved.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.mu.Lock()
 	e.closing = true
@@ -189,7 +204,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 	e.poke()
 	select {
 	case <-e.ended:
-		return nil
+		return e.unsaved
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -207,7 +222,7 @@ func (e *Engine) Close() {
 // EngineStats counts what an engine has done and shows what it does.
 type EngineStats struct {
 	Slots, Running, Waiting int    // outputs at a time; that have a slot, that wait for one
-	CacheTokens, CacheFree  int    // tokens that the cache has room for, and that of pages nobody has
+	CacheTokens, CacheFree  int    // tokens that the cache has room for, and those that outputs do not take now
 	Prefixes                int    // ended sequences that are kept
 	PrefixQueries           uint64 // tokens of prompts that were looked for among what the cache has,
 	PrefixHits              uint64 // and those that were found

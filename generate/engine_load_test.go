@@ -94,11 +94,8 @@ func TestEngineLoad(t *testing.T) {
 		t.Error(err)
 	}
 	s := e.Stats()
-	if whole.Load() < 400 || left.Load() < 200 || s.Requests > clients*each || s.PrefixHits == 0 {
+	if whole.Load() < 400 || left.Load() < 200 || s.Requests > clients*each || s.PrefixHits == 0 || s.CacheFree != s.CacheTokens {
 		t.Errorf("%d read to their end, %d left; %+v", whole.Load(), left.Load(), s)
-	}
-	if s.Preempted == 0 {
-		t.Error("no output had to give way: the cache is too large for this test")
 	}
 	t.Logf("%+v", s)
 }

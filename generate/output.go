@@ -38,7 +38,7 @@ type Output struct {
 
 var errLeft = errors.New("generate: the output was read before, to its end or until its reader left")
 
-// Tokens yields the output as [Stream] does, once. Leaving the loop, or the end of Submit's context, frees the slot.
+// Tokens yields the output as [Stream] does, once. Leaving the loop, or the end of Submit's context, whose cause is then the error, frees the slot.
 func (o *Output) Tokens() iter.Seq2[Token, error] {
 	return func(yield func(Token, error) bool) {
 		defer o.leave()
@@ -48,7 +48,7 @@ func (o *Output) Tokens() iter.Seq2[Token, error] {
 			var err error
 			read, over, err = o.take(read[:0])
 			for _, t := range read {
-				if err := o.ctx.Err(); err != nil {
+				if err := context.Cause(o.ctx); err != nil {
 					yield(Token{}, err)
 					return
 				}
@@ -63,7 +63,7 @@ func (o *Output) Tokens() iter.Seq2[Token, error] {
 			select {
 			case <-o.notify:
 			case <-o.ctx.Done():
-				yield(Token{}, o.ctx.Err())
+				yield(Token{}, context.Cause(o.ctx))
 				return
 			}
 		}

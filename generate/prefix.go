@@ -17,18 +17,12 @@ func (e *Engine) share(o *Output) {
 	}
 	tokens := o.tokens()
 	tokens = tokens[:len(tokens)-1]
-	best, from, at := max(e.cache.Len(o.seq), e.o.Cache.PageTokens-1), 0, -1
-	for i, p := range e.kept {
-		if n := common(tokens, p.tokens); n > best {
-			best, from, at = n, p.seq, i
-		}
+	from, best, at := e.longest(tokens, o)
+	if len(e.saved) > 0 {
+		e.restore(tokens, best)
+		from, best, at = e.longest(tokens, o)
 	}
-	for _, r := range e.running {
-		if n := common(tokens, r.tokens()[:e.cache.Len(r.seq)]); n > best && r != o {
-			best, from, at = n, r.seq, -1
-		}
-	}
-	if from == 0 {
+	if best < max(e.cache.Len(o.seq)+1, e.o.Cache.PageTokens) {
 		return
 	}
 	e.last++
@@ -41,6 +35,22 @@ func (e *Engine) share(o *Output) {
 		p := e.kept[at]
 		e.kept = append(slices.Delete(e.kept, at, at+1), p)
 	}
+}
+
+// longest finds the sequence that begins with most of the tokens, and which of the kept ones it is; o's own does not count.
+func (e *Engine) longest(tokens []int32, o *Output) (seq, n, kept int) {
+	kept = -1
+	for i, p := range e.kept {
+		if c := common(tokens, p.tokens); c > n {
+			seq, n, kept = p.seq, c, i
+		}
+	}
+	for _, r := range e.running {
+		if c := common(tokens, r.tokens()[:e.cache.Len(r.seq)]); c > n && r != o {
+			seq, n, kept = r.seq, c, -1
+		}
+	}
+	return seq, n, kept
 }
 
 // awaits tells whether an older output is on its way through a beginning that o could share soon.

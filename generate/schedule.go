@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -36,7 +37,7 @@ func (e *Engine) sweep() {
 		case !o.left.Load():
 			return nil
 		case o.ctx.Err() != nil:
-			return o.ctx.Err()
+			return context.Cause(o.ctx)
 		}
 		return errLeft
 	}
@@ -128,18 +129,23 @@ func (e *Engine) fits(o *Output) bool {
 	for _, r := range e.running {
 		need += pages(r)
 	}
-	most := e.cache.Room()
+	if e.free() < need {
+		e.cache.Free(o.seq)
+		o.seq = 0
+		return false
+	}
+	for e.cache.Room() < need && e.evict() {
+	}
+	return true
+}
+
+// free is the tokens that the cache has room for if it keeps no prefixes.
+func (e *Engine) free() int {
+	e.ids = e.ids[:0]
 	for _, p := range e.kept {
-		most += (len(p.tokens)/page + 1) * page // or less: others may share them
+		e.ids = append(e.ids, p.seq)
 	}
-	for most >= need && e.cache.Room() < need && e.evict() {
-	}
-	if e.cache.Room() >= need {
-		return true
-	}
-	e.cache.Free(o.seq)
-	o.seq = 0
-	return false
+	return e.cache.RoomWithout(e.ids)
 }
 
 // preempt takes the slot of the youngest output, if it is not the only one, and puts it back to the head of the queue. What

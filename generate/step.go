@@ -29,6 +29,7 @@ func (e *Engine) run() {
 		e.step(false)
 		e.step(true)
 	}
+	e.unsaved = e.save()
 }
 
 // step brings every output a token on, or some of its prompt; or, with hidden, texts that are to be embedded.
@@ -67,7 +68,7 @@ func (e *Engine) step(hidden bool) {
 	e.stats.Steps++
 	e.stats.Rows += uint64(len(e.batch.Tokens))
 	e.stats.OutputTokens += uint64(said)
-	e.stats.CacheFree, e.stats.Prefixes = e.cache.Room(), len(e.kept)
+	e.stats.CacheFree, e.stats.Prefixes = e.free(), len(e.kept)
 	e.mu.Unlock()
 	for _, t := range e.turns { // at last: who has read the last token may ask for another at once, or for the counts
 		if t.done || t.err != nil {

@@ -47,14 +47,7 @@ func (h *Hub) tree(ctx context.Context, r Ref, sha string) (files []remote, err 
 	u := h.endpoint.JoinPath("api/models", r.Repo, "tree", sha)
 	u.RawQuery = "recursive=true"
 	for u != nil {
-		var page []struct {
-			Type, Path, OID string
-			Size            int64
-			LFS             *struct {
-				OID  string
-				Size int64
-			}
-		}
+		var page []treeEntry
 		var next *url.URL
 		if err := h.json(ctx, r, u, &page, &next); err != nil {
 			return nil, err
@@ -63,13 +56,8 @@ func (h *Hub) tree(ctx context.Context, r Ref, sha string) (files []remote, err 
 			if e.Type != "file" {
 				continue
 			}
-			f := remote{path: e.Path, size: e.Size, sum: e.OID}
-			good := commit.MatchString(e.OID)
-			if e.LFS != nil {
-				f.size, f.sum, f.sha256 = e.LFS.Size, e.LFS.OID, true
-				good = sha256ID.MatchString(f.sum)
-			}
-			if !goodPath(f.path) || f.size < 0 || !good {
+			f, ok := e.remote()
+			if !ok {
 				return nil, fmt.Errorf("%s lists a file that cannot be: %.200q of %d bytes, sum %.80q", h.endpoint.Host, f.path, f.size, f.sum)
 			}
 			files = append(files, f)
@@ -83,6 +71,27 @@ func (h *Hub) tree(ctx context.Context, r Ref, sha string) (files []remote, err 
 		u = next
 	}
 	return files, nil
+}
+
+// treeEntry is a file or folder as the hub lists it.
+type treeEntry struct {
+	Type, Path, OID string
+	Size            int64
+	LFS             *struct {
+		OID  string
+		Size int64
+	}
+}
+
+// remote is the file, if its name and its sums are such as can be put on a disk.
+func (e treeEntry) remote() (remote, bool) {
+	f := remote{path: e.Path, size: e.Size, sum: e.OID}
+	good := commit.MatchString(e.OID)
+	if e.LFS != nil {
+		f.size, f.sum, f.sha256 = e.LFS.Size, e.LFS.OID, true
+		good = sha256ID.MatchString(f.sum)
+	}
+	return f, good && f.size >= 0 && goodPath(f.path)
 }
 
 var nextLink = regexp.MustCompile(`<([^>]*)>;\s*rel="next"`)

@@ -37,8 +37,24 @@ func (h *Hub) snapshot(repo, sha string) string {
 	return filepath.Join(h.repoDir(repo), "snapshots", sha)
 }
 
-// Find looks for a model in the cache alone, and notes that it is used.
+// Find looks for a model in the cache alone.
 func (h *Hub) Find(r Ref) (Model, error) { return h.find(r, nil) }
+
+// Use is Find for what is opened next: List tells when that was.
+func (h *Hub) Use(r Ref) (Model, error) {
+	m, err := h.find(r, nil)
+	if err != nil {
+		return m, err
+	}
+	now := time.Now()
+	for _, name := range m.Files {
+		path := filepath.Join(h.snapshot(r.Repo, m.Commit), filepath.FromSlash(name))
+		if info, err := os.Stat(path); err == nil {
+			os.Chtimes(path, now, info.ModTime()) // disks are often mounted without times of access; a cache that is read-only stays as it is
+		}
+	}
+	return m, nil
+}
 
 func (h *Hub) find(r Ref, globs []string) (Model, error) {
 	if err := r.Check(); err != nil {
@@ -63,13 +79,6 @@ func (h *Hub) find(r Ref, globs []string) (Model, error) {
 	m, err := h.model(r, sha, c)
 	if err != nil {
 		return m, fmt.Errorf("hub: %s: %w: %w", r, ErrNotCached, err)
-	}
-	now := time.Now()
-	for _, name := range m.Files {
-		path := filepath.Join(h.snapshot(r.Repo, sha), filepath.FromSlash(name))
-		if info, err := os.Stat(path); err == nil {
-			os.Chtimes(path, now, info.ModTime()) // disks are often mounted without times of access; a cache that is read-only stays as it is
-		}
 	}
 	return m, nil
 }

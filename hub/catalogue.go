@@ -14,7 +14,6 @@ type Entry struct {
 	Bytes   int64    // of the weights' file; About: reckoned, not read from the hub
 	About   bool
 	Licence string // as the hub names it
-	Gated   bool   // the licence must be accepted on the hub first
 
 	Params  int64   // weights
 	Share   float64 // of the weights that a token needs: below 1 in a mixture of experts
@@ -36,7 +35,7 @@ func (e Entry) Resident(tokens int) int64 {
 	return e.weights() + e.KVBytes*int64(min(tokens, e.Context))
 }
 
-// Read is about how many bytes a token reads: the speed of decoding is at most the memory's bandwidth over it.
+// Read is about how many bytes of weights a token reads: what the memory's bandwidth is divided by for the speed of decoding.
 func (e Entry) Read() int64 { return int64(e.Share * float64(e.weights())) }
 
 func (e Entry) weights() int64 {
@@ -95,6 +94,7 @@ var catalogue = []Entry{
 		SHA256: []string{"9465e63a22add5354d9bb4b99e90117043c7124007664907259bd16d043bb031"},
 		Params: 596_049_920, Share: 1, Context: 40960, KVBytes: kv(28, 8, 128)},
 	{Name: "qwen3-1.7b", Repo: "Qwen/Qwen3-1.7B-GGUF", Tag: "Q8_0", Bytes: 1_834_426_016, Licence: "apache-2.0",
+		SHA256: []string{"061b54daade076b5d3362dac252678d17da8c68f07560be70818cace6590cb1a"},
 		Params: 1_720_574_976, Share: 1, Context: 40960, KVBytes: kv(28, 8, 128)},
 	{Name: "qwen3-4b", Repo: "Qwen/Qwen3-4B-GGUF", Tag: "Q4_K_M", Bytes: 2_497_280_256, Licence: "apache-2.0",
 		SHA256: []string{"7485fe6f11af29433bc51cab58009521f205840f5b4ae3a32fa7f92e8534fdf5"},
@@ -107,8 +107,9 @@ var catalogue = []Entry{
 		Params: 7_248_023_552, Share: 1, Context: 32768, KVBytes: kv(32, 8, 128)},
 	{Name: "vicuna-7b", Repo: "TheBloke/vicuna-7B-v1.5-GGUF", Tag: "Q4_K_M", Bytes: 4.08e9, About: true, Licence: "llama2",
 		Params: 6_738_415_616, Share: 1, Context: 4096, KVBytes: kv(32, 32, 128)},
-	{Name: "gemma-3-1b-it", Repo: "google/gemma-3-1b-it", Bytes: 2.0e9, About: true, Licence: "gemma", Gated: true,
+	{Name: "gemma-3-1b-it", Repo: "ggml-org/gemma-3-1b-it-GGUF", Tag: "Q4_K_M", Bytes: 806_058_240, Licence: "gemma",
+		SHA256: []string{"8ccc5cd1f1b3602548715ae25a66ed73fd5dc68a210412eea643eb20eb75a135"},
 		Params: 999_885_952, Share: 1, Context: 32768, KVBytes: kv(26, 1, 256)},
-	{Name: "mixtral-8x7b-instruct", Repo: "mistralai/Mixtral-8x7B-Instruct-v0.1", Bytes: 93.4e9, About: true, Licence: "apache-2.0",
+	{Name: "mixtral-8x7b-instruct", Repo: "TheBloke/Mixtral-8x7B-Instruct-v0.1-GGUF", Tag: "Q4_K_M", Bytes: 26.4e9, About: true, Licence: "apache-2.0",
 		Params: 46_702_792_704, Share: 0.276, Context: 32768, KVBytes: kv(32, 8, 128)},
 }

@@ -36,8 +36,8 @@ func (r Ref) String() string {
 }
 
 var (
-	// huggingface_hub's validate_repo_id: letters, digits, - _ ., no -- and no .., at most 96.
-	repoName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+	// huggingface_hub's validate_repo_id: letters, digits, _ and, not at an end, - and ., no -- and no .., at most 96.
+	repoName = regexp.MustCompile(`^\w([\w.-]*\w)?/\w([\w.-]*\w)?$`)
 	tagName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	revision = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}$`)
 	commit   = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -46,8 +46,7 @@ var (
 
 // Check keeps names from being anything else on the disk or in an address. Every method asks it.
 func (r Ref) Check() error {
-	if !repoName.MatchString(r.Repo) || len(r.Repo) > 96 || strings.Contains(r.Repo, "--") || strings.Contains(r.Repo, "..") ||
-		strings.HasSuffix(r.Repo, ".git") || strings.HasSuffix(r.Repo, ".") {
+	if !repoName.MatchString(r.Repo) || len(r.Repo) > 96 || strings.Contains(r.Repo, "--") || strings.Contains(r.Repo, "..") || strings.HasSuffix(r.Repo, ".git") {
 		return fmt.Errorf("hub: %.100q is no model of the hub; they are named OWNER/NAME", r.Repo)
 	}
 	if r.Tag != "" && !tagName.MatchString(r.Tag) {

@@ -441,7 +441,7 @@ func TestPullNames(t *testing.T) {
 			t.Errorf("%v: wrote %q", bad, found)
 		}
 	}
-	for _, bad := range []string{"", "name", "a/b/c", "../b", "a/..", "a/b..c", "a--b/c", "/a", "a/", "a/b:", "a/b:../x", "a b/c", "a/b.git", "a/" + strings.Repeat("x", 100), "a\\b/c", ".a/b"} {
+	for _, bad := range []string{"", "name", "a/b/c", "../b", "a/..", "a/b..c", "a--b/c", "/a", "a/", "a/b:", "a/b:../x", "a b/c", "a/b.git", "a/" + strings.Repeat("x", 100), "a\\b/c", ".a/b", "a-/b", "a/-b", "a/b."} {
 		if r, err := hub.ParseRef(bad); err == nil {
 			t.Errorf("%q is %+v", bad, r)
 		}

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/hanji-ml/hanji/chat"
+	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
@@ -170,6 +172,9 @@ func (s *speaker) sample(messages []chat.Message) (out sample, err error) {
 			from := len(out.tokens) - placeless
 			copy(out.labels[from:], out.tokens[from:])
 			out.words += placeless
+			if k.End == answers[0].End && s.tokenizer.IsSpecial(k.ID) && !slices.Contains(out.ends, k.ID) {
+				out.ends = append(out.ends, k.ID)
+			}
 		}
 		placeless = 0
 	}
@@ -215,15 +220,20 @@ func (s *speaker) answers(messages []chat.Message, p chat.Prompt) (list []chat.S
 
 // samples renders conversations; those in which nothing is to be learned or that the template refuses are left out, and counted by reason.
 func (s *speaker) samples(list [][]chat.Message) (out []sample, skipped map[string]int) {
+	all, errs := make([]sample, len(list)), make([]error, len(list))
+	par.For(len(list), 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			all[i], errs[i] = s.sample(opening(list[i]))
+		}
+	})
 	skipped = map[string]int{}
-	for _, messages := range list {
-		one, err := s.sample(opening(messages))
+	for i, one := range all {
 		var raised *chat.RaisedError
 		switch {
-		case errors.As(err, &raised):
+		case errors.As(errs[i], &raised):
 			skipped["the template refuses it: "+raised.Message]++
-		case err != nil:
-			skipped[err.Error()]++
+		case errs[i] != nil:
+			skipped[errs[i].Error()]++
 		case one.words == 0:
 			skipped["the assistant says nothing"]++
 		default:

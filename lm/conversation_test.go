@@ -187,8 +187,9 @@ func TestPublishedTemplates(t *testing.T) {
 // For every built-in template, as it is written beside a model: the answers with their end, and nothing else.
 func TestBuiltinTemplates(t *testing.T) {
 	messages := []chat.Message{{Role: "user", Content: "one?"}, {Role: "assistant", Content: "First."}, {Role: "user", Content: "two?"}, {Role: "assistant", Content: "Second."}}
+	tok := llamaTokenizer(t)
 	for _, name := range chat.Builtins() {
-		w := &work{r: &Recipe{Data: DataRecipe{Template: name}}, tokenizer: llamaTokenizer(t)}
+		w := &work{r: &Recipe{Data: DataRecipe{Template: name}}, tokenizer: tok}
 		if err := w.openTemplate(); err != nil {
 			t.Fatal(err)
 		}

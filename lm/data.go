@@ -24,7 +24,10 @@ type DataSummary struct {
 
 // texts reads documents, those that are held out apart.
 func (r *Recipe) texts() (train, val []string, err error) {
-	if train, err = each(r.Data.Text, "data.text", func(path string) ([]string, error) { return documents(path, r.Data.Column, r.Data.Separator) }); err != nil {
+	read := func(path string) ([]string, error) {
+		return Documents(path, DocumentOptions{Column: r.Data.Column, Separator: r.Data.Separator})
+	}
+	if train, err = each(r.Data.Text, "data.text", read); err != nil {
 		return nil, nil, err
 	}
 	if len(train) == 0 {
@@ -33,7 +36,7 @@ func (r *Recipe) texts() (train, val []string, err error) {
 	if len(r.Data.Val) == 0 {
 		return heldOut(train, r.valFraction(), r.Train.Seed)
 	}
-	val, err = each(r.Data.Val, "data.val", func(path string) ([]string, error) { return documents(path, r.Data.Column, r.Data.Separator) })
+	val, err = each(r.Data.Val, "data.val", read)
 	return train, val, err
 }
 
@@ -73,6 +76,7 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 	sum.Unit = "documents"
 	if w.r.pretraining() {
 		a, b = encode(w.tokenizer, w.train), encode(w.tokenizer, w.val)
+		w.train, w.val = nil, nil
 	} else {
 		sum.Unit = "conversations"
 		train, val, err := w.r.talks()
@@ -82,6 +86,13 @@ func (w *work) rows() (train, val *Rows, sum DataSummary, err error) {
 		s := w.speaker()
 		if a, sum.Skipped = s.samples(train); len(a) == 0 {
 			return nil, nil, sum, fmt.Errorf("lm: recipe: no conversation can be learned from: %s", reasons(sum.Skipped))
+		}
+		for _, one := range a {
+			for _, id := range one.ends {
+				if !slices.Contains(w.ends, id) {
+					w.ends = append(w.ends, id)
+				}
+			}
 		}
 		var skipped map[string]int
 		b, skipped = s.samples(val)

@@ -19,9 +19,16 @@ import (
 // maxText bounds a file of plain text.
 const maxText = 2 << 30
 
-// documents reads the texts of a file: those of a column of a table (CSV, TSV, JSON lines or Parquet, also compressed), or plain text, cut at a
-// separator where one is given. Without a column a file that begins as a JSON object or is compressed has column text.
-func documents(path, column, separator string) ([]string, error) {
+// DocumentOptions of Documents.
+type DocumentOptions struct {
+	Column    string // of a table; "": text, where the file begins as a JSON object, is compressed or is Parquet, else it is plain text
+	Separator string // between the documents of a plain text; "": it is one
+}
+
+// Documents reads the texts of a file: those of a column of a table (CSV, TSV, JSON lines or Parquet, also compressed), or plain text. Empty ones
+// are left out.
+func Documents(path string, o DocumentOptions) ([]string, error) {
+	column, separator := o.Column, o.Separator
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("lm: %w", err)

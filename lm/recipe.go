@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/hanji-ml/hanji/chat"
@@ -63,7 +62,7 @@ type DataRecipe struct {
 
 // MoERecipe is how a mixture of experts is trained: keys of the family's config.json by their usual names.
 type MoERecipe struct {
-	Balance    *float64 `yaml:"balance_coef" json:"balance_coef,omitempty"`         // router_aux_loss_coef: of the load-balancing loss
+	Balance    *float64 `yaml:"balance_coef" json:"balance_coef,omitempty"`         // router_balance_loss_coef: of each layer's load-balancing loss; router_aux_loss_coef is then 0 unless model.config has it
 	ZLoss      *float64 `yaml:"z_coef" json:"z_coef,omitempty"`                     // router_z_loss_coef
 	Capacity   *float64 `yaml:"capacity_factor" json:"capacity_factor,omitempty"`   // expert_capacity_factor: room of an expert in fair shares; 0: all
 	ByChance   *bool    `yaml:"second_by_chance" json:"second_by_chance,omitempty"` // second_expert_by_chance
@@ -77,7 +76,10 @@ func (m *MoERecipe) into(config map[string]any) {
 	if m == nil {
 		return
 	}
-	put(config, "router_aux_loss_coef", m.Balance)
+	if _, ok := config["router_aux_loss_coef"]; !ok && m.Balance != nil {
+		config["router_aux_loss_coef"] = 0
+	}
+	put(config, "router_balance_loss_coef", m.Balance)
 	put(config, "router_z_loss_coef", m.ZLoss)
 	put(config, "expert_capacity_factor", m.Capacity)
 	put(config, "second_expert_by_chance", m.ByChance)
@@ -173,18 +175,11 @@ func (r *Recipe) Validate() error {
 	return errors.Join(problems...)
 }
 
-// expand puts environment variables into a path of the recipe. One that is not set is an error: the path would be another.
+// expand is train.Expand.
 func expand(key, path string) (string, error) {
-	missing := ""
-	out := os.Expand(path, func(name string) string {
-		v := os.Getenv(name)
-		if v == "" {
-			missing = name
-		}
-		return v
-	})
-	if missing != "" {
-		return "", fmt.Errorf("lm: recipe: %s is %s, and the environment variable %s is not set; set it, or give another path by --set %s=PATH", key, path, missing, key)
+	out, err := train.Expand(key, path)
+	if err != nil {
+		err = fmt.Errorf("lm: %w", err)
 	}
-	return out, nil
+	return out, err
 }

@@ -94,6 +94,7 @@ func scored(labels *tensor.Tensor) (n int) {
 type sample struct {
 	tokens, labels []int32 // labels nil: all tokens are learned
 	words, bytes   int     // tokens that spell learned text, and its bytes
+	ends           []int32 // special tokens that answers end with
 }
 
 // arrange makes rows of at most context tokens. Packed, samples follow each other and rows are cut from that, all of them full and a rest left

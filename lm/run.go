@@ -64,6 +64,7 @@ type work struct {
 	trained    *tokenizer.Trained
 	tokenizer  *tokenizer.Tokenizer
 	template   *chat.Template // nil for text
+	ends       []int32        // of answers, for conversations
 	jinja      string         // source of a built-in template, written beside the model
 	model      model.TrainableDecoder
 	opaque     bool // some of its weights are in a format of their own
@@ -122,6 +123,9 @@ func (r Recipe) Run(ctx context.Context, b Builder, o RunOptions) (res Result, e
 		}
 		res.Before = &before
 		w.log(Event{Event: train.Event{Kind: "before", Loss: before.Nats}, HeldOut: &before})
+	}
+	if err := w.note(); err != nil {
+		return res, err
 	}
 	w.mark = time.Now()
 	res.Train, err = train.Run(ctx, task, opts)

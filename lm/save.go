@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/tensor"
+	"github.com/hanji-ml/hanji/train"
 )
 
 // storage are the types that weights are saved in.
@@ -21,6 +24,31 @@ var storage = map[string]tensor.DType{"": tensor.F32, "f32": tensor.F32, "f16": 
 // vocabularyFiles are those that belong to a tokenizer and its chat template in a published folder.
 var vocabularyFiles = []string{"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
 	"vocab.txt", "qwen.tiktoken", "chat_template.jinja", "chat_template.json"}
+
+// recipeFile is what a run's folder keeps of its recipe.
+const recipeFile = "recipe.json"
+
+// note writes the recipe down, or compares it with that of the run that goes on: train.Run sees only its own part of a recipe.
+func (w *work) note() error {
+	r := *w.r
+	r.Train.CheckpointEvery = 0 // may change
+	now, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("lm: recipe: %w", err)
+	}
+	path := filepath.Join(w.o.Out, recipeFile)
+	if _, err := os.Stat(filepath.Join(w.o.Out, "train", train.CheckpointFile)); err == nil {
+		was, err := os.ReadFile(path)
+		if err == nil && w.o.Resume && !bytes.Equal(was, now) {
+			return fmt.Errorf("lm: %s was made by another recipe, that of %s; give the same one, or another --out", w.o.Out, path)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(w.o.Out, 0o777); err != nil {
+		return fmt.Errorf("lm: %w", err)
+	}
+	return write(path, now)
+}
 
 // save writes adapters, if there are any, in peft's layout, and the folder of a published model: weights, configuration, tokenizer, chat template.
 func (w *work) save(out string) error {
@@ -53,7 +81,13 @@ func (w *work) save(out string) error {
 	if r := w.tokenizer.Roles(); r.BOS >= 0 {
 		generation["bos_token_id"] = r.BOS
 	}
-	if eos := w.model.Spec().EOS; len(eos) == 1 {
+	eos := slices.Clone(w.model.Spec().EOS)
+	for _, id := range w.ends {
+		if !slices.Contains(eos, id) {
+			eos = append(eos, id)
+		}
+	}
+	if len(eos) == 1 {
 		generation["eos_token_id"] = eos[0]
 	} else if len(eos) > 1 {
 		generation["eos_token_id"] = eos

@@ -60,7 +60,9 @@ func (t *Task) rows(epoch, step int) []int {
 	}
 	at %= n
 	rows := t.order[at*t.Batch : (at+1)*t.Batch]
-	t.tokens += len(rows) * t.Train.longest(rows)
+	for _, i := range rows {
+		t.tokens += len(t.Train.Row(i))
+	}
 	return rows
 }
 

@@ -33,18 +33,30 @@ const (
 // maxConfig bounds the reading of adapter_config.json.
 const maxConfig = 1 << 20
 
-// LoadLoRA gives a model, such as a Decoder, the adapters of a folder in peft's layout: adapter_config.json and
-// adapter_model.safetensors. All else is frozen, as by nn.AddLoRA. On an error the model is as before.
-func LoadLoRA(m any, dir string) (LoRAConfig, error) {
-	a, err := OpenLoRA(dir)
-	if err == nil {
-		defer a.Close()
-		err = a.add(m)
-	}
+// LoadLoRA gives a model, such as a Decoder, the adapters of a folder in peft's layout (adapter_config.json and
+// adapter_model.safetensors) or of a GGUF file. All else is frozen, as by nn.AddLoRA. On an error the model is as before.
+func LoadLoRA(m any, path string) (LoRAConfig, error) {
+	c, err := loadLoRA(m, path)
 	if err != nil {
-		return LoRAConfig{}, fmt.Errorf("model: adapter %s: %w", dir, err)
+		return LoRAConfig{}, fmt.Errorf("model: adapter %s: %w", path, err)
 	}
-	return a.Config, nil
+	return c, nil
+}
+
+func loadLoRA(m any, path string) (LoRAConfig, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return LoRAConfig{}, err
+	}
+	if !info.IsDir() {
+		return loadLoRAGGUF(m, path)
+	}
+	a, err := OpenLoRA(path)
+	if err != nil {
+		return LoRAConfig{}, err
+	}
+	defer a.Close()
+	return a.Config, a.add(m)
 }
 
 // LoRA is the open folder of an adapter.

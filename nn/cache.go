@@ -139,12 +139,27 @@ func (c *Cache) Bytes() (n int64) {
 }
 
 // Room is how many more tokens one new sequence could have, in whole pages.
-func (c *Cache) Room() int {
+func (c *Cache) Room() int { return c.RoomWithout(nil) }
+
+// RoomWithout is what Room would be without some sequences, whose pages others may share.
+func (c *Cache) RoomWithout(seqs []int) int {
 	c.settle()
 	room := math.MaxInt
 	for i := range c.groups {
 		g := &c.groups[i]
-		room = min(room, (len(g.free)+g.most-len(g.pages))*c.o.PageTokens)
+		pages := len(g.free) + g.most - len(g.pages)
+		for _, by := range [...]int32{-1, 1} { // let go, and take back
+			for _, id := range seqs {
+				if s := c.seqs[id]; s != nil {
+					for _, page := range s.tables[i].pages {
+						if g.refs[page] += by; g.refs[page] == 0 {
+							pages++
+						}
+					}
+				}
+			}
+		}
+		room = min(room, pages*c.o.PageTokens)
 	}
 	return room
 }

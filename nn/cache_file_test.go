@@ -171,3 +171,50 @@ func FuzzReadSequence(f *testing.F) {
 		}
 	})
 }
+
+// Every type of cache is stored as the bytes that it holds.
+func TestSequenceTypes(t *testing.T) {
+	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.U8} {
+		o := nn.CacheOptions{Layers: 2, Heads: 2, HeadDim: 32, DType: dt, MaxTokens: 32, PageTokens: 8}
+		var caches [2]*nn.Cache
+		for i := range caches {
+			var err error
+			if caches[i], err = nn.NewCache(o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx := tensor.New(tensor.Options{})
+		defer ctx.Close()
+		see := func(c *nn.Cache, seed uint64, n int) []float32 {
+			rows, err := c.Append(n, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Done()
+			r := rand.New(rand.NewPCG(seed, 1))
+			draw := func() *tensor.Tensor {
+				v := make([]float32, n*2*32)
+				for i := range v {
+					v[i] = float32(r.NormFloat64())
+				}
+				return ctx.F32s(v, n, 2, 32)
+			}
+			var y *tensor.Tensor
+			for layer := range o.Layers {
+				y = rows.Attend(layer, draw(), draw(), draw(), nn.AttendOptions{})
+			}
+			return y.Read()
+		}
+		see(caches[0], 1, 13)
+		var b bytes.Buffer
+		if err := caches[0].WriteSequence(&b, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := caches[1].ReadSequence(&b, 0); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(see(caches[0], 9, 3), see(caches[1], 9, 3)) {
+			t.Errorf("%v: what was stored is not seen alike", dt)
+		}
+	}
+}

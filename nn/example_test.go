@@ -77,3 +77,24 @@ func ExampleCache() {
 	// after the prompt there is room for 48
 	// 11 11 tokens, room for 40
 }
+
+// Adapters are what is trained; they begin as nothing.
+func ExampleAddLoRA() {
+	m := nn.NewSwiGLU(16, 32)
+	nn.Name(m)
+	nn.Init(m, 1)
+	n, err := nn.AddLoRA(m, nn.LoRAOptions{Rank: 2, Targets: []string{"up_proj", "down_proj"}})
+	fmt.Println(n, err)
+	for _, p := range nn.Trainable(m) {
+		fmt.Println(p.Name, p.Tensor.Shape())
+	}
+	nn.MergeLoRA(m)
+	fmt.Println(len(nn.Adapters(m)))
+	// Output:
+	// 2 <nil>
+	// up_proj.lora_A.weight [2 16]
+	// up_proj.lora_B.weight [32 2]
+	// down_proj.lora_A.weight [2 32]
+	// down_proj.lora_B.weight [16 2]
+	// 0
+}

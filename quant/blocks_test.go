@@ -130,10 +130,10 @@ func TestActivations(t *testing.T) {
 	}
 }
 
-// TestDot holds every product to the fixture's 1e-5 but one of each type, which cancels: of the
-// row "ramp" with activations around 3, terms of 400 in all leave 0.1 to 1.4. There the order of
-// adding decides (the reference adds in eight lanes, and is itself 1.7e-5 of the result from the
-// exact one in Q4_K), and a unit in the last place of what was added up is allowed instead.
+// TestDot holds every product to the fixture's 1e-5 but those that cancel, such as that of the row "ramp" with
+// activations around 3, where terms of 400 in all leave 0.1 to 1.4. There the order of adding decides (the reference
+// adds in eight lanes, and is itself 1.7e-5 of the result from the exact one in Q4_K), and a unit in the last place of
+// what was added up is allowed instead.
 func TestDot(t *testing.T) {
 	dots := 0
 	eachBlockType(t, func(t *testing.T, c *golden.Case, name string, typ quant.Type, info blockType) {
@@ -154,18 +154,19 @@ func TestDot(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := c.F32(name + ".dot")
-		got := make([]float32, len(want))
+		got, cancel := make([]float32, len(want)), 0
 		for i := range rows {
 			for j := range cols {
 				k := i*cols + j
 				got[k] = quant.Dot(typ, w[i*len(w)/len(rows):(i+1)*len(w)/len(rows)], a[j*len(a)/cols:(j+1)*len(a)/cols])
-				if rows[i] != "ramp" || j != 2 {
-					continue
-				}
 				mass := 0.0
 				for l := range 256 {
 					mass += math.Abs(float64(wide[256*i+l]) * float64(wideA[256*j+l]))
 				}
+				if mass < 100*math.Abs(float64(want[k])) {
+					continue
+				}
+				cancel++
 				if d := math.Abs(float64(got[k] - want[k])); d > 0x1p-23*mass+1e-5*math.Abs(float64(want[k])) {
 					t.Errorf("row %d, activations %d: got %g, want %g, terms of %g", i, j, got[k], want[k], mass)
 				}
@@ -173,6 +174,9 @@ func TestDot(t *testing.T) {
 			}
 		}
 		c.Check(t, name+".dot", got)
+		if cancel > len(want)/3 {
+			t.Errorf("%d of %d products cancel: too many for the fixture to say much", cancel, len(want))
+		}
 	})
 	if dots != 22 {
 		t.Errorf("%d products", dots)

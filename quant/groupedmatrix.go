@@ -26,7 +26,7 @@ type GroupedMatrix struct {
 	width   int       // columns of q
 	order   []int32   // the column at each place of q, −1: none; nil: all as they are
 	end     []int     // of each group in q
-	rest    []float32 // [rows, groups] s·(o − z); nil: all zeros are o
+	rest    []float32 // [groups, rows] s·(o − z); nil: all zeros are o
 	read    func(lo, hi int) (*Grouped, error)
 }
 
@@ -59,7 +59,7 @@ func NewGroupedMatrix(rows, k int, read func(lo, hi int) (*Grouped, error)) (*Gr
 		} else if len(m.end) != g.Groups || !slices.Equal(groupOf, g.GroupOf) {
 			return nil, fmt.Errorf("quant: grouped matrix: rows from %d on have other groups", lo)
 		}
-		if err := m.blocks(src[lo*m.rowBytes():], m.rest[lo*g.Groups:], g); err != nil {
+		if err := m.blocks(src[lo*m.rowBytes():], lo, g); err != nil {
 			return nil, fmt.Errorf("quant: grouped matrix: %w", err)
 		}
 	}
@@ -109,8 +109,8 @@ func (m *GroupedMatrix) blockBytes() int {
 
 func (m *GroupedMatrix) rowBytes() int { return m.width / 32 * m.blockBytes() }
 
-// blocks writes a part's integers as blocks of Q4_0 or Q8_0, and what is left of their zeros.
-func (m *GroupedMatrix) blocks(dst []byte, rest []float32, g *Grouped) error {
+// blocks writes the integers of rows from first on as blocks of Q4_0 or Q8_0, and what is left of their zeros.
+func (m *GroupedMatrix) blocks(dst []byte, first int, g *Grouped) error {
 	for i, s := range g.Scale {
 		if half(toHalf(s)) != s {
 			return fmt.Errorf("the scale of row %d, group %d is %v, which is no float16", i/g.Groups, i%g.Groups, s)
@@ -118,7 +118,7 @@ func (m *GroupedMatrix) blocks(dst []byte, rest []float32, g *Grouped) error {
 	}
 	middle := 1 << (g.Bits - 1)
 	for i, z := range g.Zero {
-		rest[i] = g.Scale[i] * (float32(middle) - z)
+		m.rest[i%g.Groups*m.rows+first+i/g.Groups] = g.Scale[i] * (float32(middle) - z)
 	}
 	shift := 8 - middle // into the integers of Q4_0, whose middle is 8
 	par.For(g.Rows, max(1, 1<<14/max(1, m.width)), func(lo, hi int) {
@@ -177,18 +177,39 @@ func (m *GroupedMatrix) Mul(dst []float32, ldd int, x []float32, tokens, ldx int
 	m.q.Mul(dst, ldd, a)
 	a.Free()
 	if m.rest != nil {
-		groups := len(m.end)
-		in.sums = slices.Grow(in.sums[:0], tokens*groups)[:tokens*groups]
-		for t := range tokens {
-			at := 0
-			for g, end := range m.end {
-				in.sums[t*groups+g] = kernel.Sum(x[t*ldx+at : t*ldx+end])
-				at = end
-			}
-		}
-		kernel.Gemm(tokens, m.rows, groups, kernel.RowMajor(in.sums, groups), kernel.RowMajor(m.rest, groups).T(), dst, ldd, kernel.Epilogue[float32]{Accumulate: true})
+		m.addRest(dst, ldd, in, x, tokens, ldx)
 	}
 	groupedPool.Put(in)
+}
+
+// addRest adds what the middle of the integers leaves of the zeros: for each token the same sums in the same order, however many come
+// with it.
+func (m *GroupedMatrix) addRest(dst []float32, ldd int, in *groupedInputs, x []float32, tokens, ldx int) {
+	groups := len(m.end)
+	in.sums = slices.Grow(in.sums[:0], tokens*groups)[:tokens*groups]
+	sums := in.sums
+	if tokens*groups*m.rows < 1<<21 { // not worth a closure on the heap
+		for t := range tokens {
+			m.addRestOf(dst[t*ldd:][:m.rows], sums[t*groups:][:groups], x[t*ldx:])
+		}
+		return
+	}
+	par.For(tokens, 1, func(lo, hi int) {
+		for t := lo; t < hi; t++ {
+			m.addRestOf(dst[t*ldd:][:m.rows], sums[t*groups:][:groups], x[t*ldx:])
+		}
+	})
+}
+
+func (m *GroupedMatrix) addRestOf(y, sums, x []float32) {
+	at := 0
+	for g, end := range m.end {
+		sums[g] = kernel.Sum(x[at:end])
+		at = end
+	}
+	for g, s := range sums {
+		kernel.Axpy(y, s, m.rest[g*m.rows:][:m.rows])
+	}
 }
 
 // gather brings the columns of x into order.

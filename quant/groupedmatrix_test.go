@@ -36,12 +36,7 @@ func drawGrouped(r *rand.Rand, rows, cols, group, bits int, middle, ordered bool
 }
 
 // part is rows lo to hi.
-func (g *Grouped) part(lo, hi int) (*Grouped, error) {
-	p := *g
-	p.Rows, p.Q = hi-lo, g.Q[lo*g.Cols:hi*g.Cols]
-	p.Scale, p.Zero = g.Scale[lo*g.Groups:hi*g.Groups], g.Zero[lo*g.Groups:hi*g.Groups]
-	return &p, nil
-}
+func (g *Grouped) part(lo, hi int) (*Grouped, error) { return g.Slice(lo, hi), nil }
 
 // rounded is x as products see it: in 8 bits, 32 columns of the order to a scale.
 func rounded(t *testing.T, x []float32, order []int32) []float32 {
@@ -135,6 +130,31 @@ func testGroupedMul(t *testing.T, name string, m *GroupedMatrix, g *Grouped, ord
 	}
 }
 
+// TestGroupedMatrixBatches: a token's outputs are the same to the last bit whatever comes with it, and cost no memory.
+func TestGroupedMatrixBatches(t *testing.T) {
+	golden.Paths(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 9))
+		const rows, cols, tokens = 512, 1024, 150 // enough for several threads
+		m, err := NewGroupedMatrix(rows, cols, drawGrouped(r, rows, cols, 32, 4, false, false).part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y, one := make([]float32, tokens*cols), make([]float32, tokens*rows), make([]float32, rows)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		m.Mul(y, rows, x, tokens, cols)
+		for _, i := range []int{0, 77, tokens - 1} {
+			if m.Mul(one, rows, x[i*cols:(i+1)*cols], 1, cols); !slices.Equal(one, y[i*rows:(i+1)*rows]) {
+				t.Errorf("token %d by itself is another", i)
+			}
+		}
+		if n := testing.AllocsPerRun(20, func() { m.Mul(one, rows, x[:cols], 1, cols) }); n > 0.5 && !raceDetector {
+			t.Errorf("%v allocations a token", n)
+		}
+	})
+}
+
 func TestGroupedMatrixErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	g := drawGrouped(r, 160, 64, 32, 4, false, true)
@@ -221,5 +241,42 @@ func TestInt8Matrix(t *testing.T) {
 	q, scale, err := Int8Rows([]float32{127, -63.5, 0, 0, 254, -254}, 2, true)
 	if err != nil || !slices.Equal(q, []int8{64, -32, 0, 0, 127, -127}) || !slices.Equal(scale, []float32{2, 2, 2}) { // 63.5 and 31.75
 		t.Errorf("%v, %v, %v", q, scale, err)
+	}
+}
+
+// BenchmarkGroupedMatrix is a product of a [4096, 4096] weight of 4 bits in groups of 128, beside Q4_0's of the same size.
+func BenchmarkGroupedMatrix(b *testing.B) {
+	const n = 4096
+	r := rand.New(rand.NewPCG(1, 2))
+	q4, err := NewMatrix(Q4_0, n, n, make([]byte, n*n/32*18))
+	if err != nil {
+		b.Fatal(err)
+	}
+	type matrix interface {
+		Mul(dst []float32, ldd int, x []float32, tokens, ldx int)
+		Bytes() int
+	}
+	kinds := map[string]matrix{"q4_0": q4}
+	for name, ordered := range map[string]bool{"gptq": true, "gptq act-order": false} {
+		m, err := NewGroupedMatrix(n, n, drawGrouped(r, n, n, 128, 4, false, ordered).part)
+		if err != nil {
+			b.Fatal(err)
+		}
+		kinds[name] = m
+	}
+	for _, tokens := range []int{1, 128} {
+		x, y := make([]float32, tokens*n), make([]float32, tokens*n)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		for _, name := range []string{"q4_0", "gptq", "gptq act-order"} {
+			b.Run(fmt.Sprintf("%s/%d", name, tokens), func(b *testing.B) {
+				b.SetBytes(int64(kinds[name].Bytes()))
+				b.ReportAllocs()
+				for range b.N {
+					kinds[name].Mul(y, n, x, tokens, n)
+				}
+			})
+		}
 	}
 }

@@ -193,6 +193,14 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 // where it has none. The map is the caller's.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
 
+// Drop tells the system that data, of one of f's tensors, will not be read soon: its pages leave the process's memory until they
+// are touched again.
+func (f *File) Drop(data []byte) {
+	for _, m := range f.maps {
+		m.Drop(data)
+	}
+}
+
 // Close gives the mappings back. Tensors of f must not be used afterwards. A
 // second call does nothing.
 func (f *File) Close() error {

@@ -135,3 +135,24 @@ func FuzzEncode(f *testing.F) {
 		}
 	})
 }
+
+// Whatever text a vocabulary is made from, it reads that text back.
+func FuzzTrainBPE(f *testing.F) {
+	f.Add("aaaa aaaa bab", "ababab", 270)
+	f.Add("한지 종이 한지", "\xff\x00 </s>", 300)
+	f.Fuzz(func(t *testing.T, a, b string, size int) {
+		v, err := tokenizer.TrainBPE(slices.Values([]string{a, b}), tokenizer.TrainOptions{VocabSize: size % 400})
+		if err != nil {
+			return
+		}
+		k, err := v.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{a, b} {
+			if s = strings.ToValidUTF8(s, "?"); k.Decode(k.Encode(s, tokenizer.EncodeOptions{Verbatim: true}), tokenizer.DecodeOptions{}) != s {
+				t.Errorf("%q comes back otherwise", s)
+			}
+		}
+	})
+}

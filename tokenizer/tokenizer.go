@@ -14,8 +14,8 @@
 // and vocab.txt, sentencepiece 0.2 for its models, tiktoken for its tables.
 //
 // A Tokenizer never changes and may be used by any number of goroutines. Texts are less than
-// 2 GiB long. The package does not train vocabularies, and knows neither chat templates
-// (package chat) nor models.
+// 2 GiB long. TrainBPE makes a vocabulary; no other kind is made here. The package knows
+// neither chat templates (package chat) nor models.
 package tokenizer
 
 import (

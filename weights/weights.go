@@ -119,16 +119,24 @@ func bindMatrix(at *tensor.Matrix, p nn.Param, src Source, from map[string]strin
 	base := strings.TrimSuffix(p.Name, ".weight")
 	out, in := p.Tensor.Dim(0), p.Tensor.Dim(1)
 	if o.Quantized != nil {
+		var taken []safetensors.Tensor
 		m, ok, err := o.Quantized.matrix(out, in, func(suffix string) (safetensors.Tensor, bool) {
 			name, ok := from[base+suffix]
 			if !ok {
 				return safetensors.Tensor{}, false
 			}
 			delete(from, base+suffix)
-			return src.Tensor(name)
+			t, ok := src.Tensor(name)
+			taken = append(taken, t)
+			return t, ok
 		})
 		if ok && err == nil {
 			*at = m
+			if f, ok := src.(*safetensors.File); ok { // the matrix has a copy, in the order of its products
+				for _, t := range taken {
+					f.Drop(t.Data)
+				}
+			}
 		}
 		if ok || err != nil {
 			return true, err

@@ -33,6 +33,9 @@ type benchOptions struct {
 	depth, trees          int
 	model, name, data     string
 	text, spm, tiktoken   string
+	url                   string
+	clients, requests     int
+	tokens, leave         int
 	asJSON                bool
 	w                     io.Writer
 }
@@ -47,6 +50,7 @@ var benches = []struct {
 	{"patchtst_train", "one PatchTST training step: forward, backward, Adam; batch 128 × 336 × 7 → 96", benchPatchTST},
 	{"llama", "a language model (--model): a prompt of 512 tokens, then 64 tokens one by one, tokens a second", benchLlama},
 	{"encode_text", "a text (--text) into the ids of a tokenizer (--model, --spm, --tiktoken), MB a second on one thread", benchEncode},
+	{"serve", "a server under load (--model or --url): tokens a second, time to the first piece and to the end", benchServe},
 	{"gbdt", "gradient boosting (--data): binning, 100 trees of 255 leaves, prediction of the same rows", benchGBDT},
 	{"peak", "the roof: float32 multiply-add rate and read bandwidth", benchPeak},
 }
@@ -63,7 +67,7 @@ func newBenchCmd() *cobra.Command {
 		Use:       "bench NAME",
 		Short:     "Measure speed on fixed work",
 		Long:      "Prints a line for each case: what was done, on how many threads, how fast. Other programs on the machine make it slower.\n\n" + names,
-		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json\n  hanji bench llama --model tinyllama-1.1b-q4_k_m.gguf --threads 2\n  hanji bench gbdt --data rows.bin --threads 2 --json",
+		Example:   "  hanji bench gemm --threads 1\n  hanji bench ttm --model ttm/r2-512-96 --threads 2 --json\n  hanji bench llama --model tinyllama-1.1b-q4_k_m.gguf --threads 2\n  hanji bench serve --model tinyllama-1.1b-q8_0.gguf --clients 8 --requests 2\n  hanji bench gbdt --data rows.bin --threads 2 --json",
 		Args:      takes(1, 1, "NAME"),
 		ValidArgs: valid,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,7 +83,7 @@ func newBenchCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&o.batch, "batch", 64, "ttm: windows at once")
 	f.IntVar(&o.steps, "steps", 10, "patchtst_train: steps timed; the median counts")
-	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama: GGUF file or folder; encode_text: tokenizer.json")
+	f.StringVar(&o.model, "model", "", "ttm: folder of the checkpoint; llama, serve: GGUF file or folder; encode_text: tokenizer.json")
 	f.StringVar(&o.text, "text", "", "encode_text: file of text")
 	f.StringVar(&o.spm, "spm", "", "encode_text: SentencePiece model")
 	f.StringVar(&o.tiktoken, "tiktoken", "", "encode_text: tiktoken table")
@@ -87,6 +91,11 @@ func newBenchCmd() *cobra.Command {
 	f.StringVar(&o.name, "case", "", "llama: name of the case (default the file's)")
 	f.StringVar(&o.data, "data", "", "gbdt: file of rows, float32 behind two int64, n and columns; the label first")
 	f.IntVar(&o.trees, "trees", 100, "gbdt: boosting rounds")
+	f.StringVar(&o.url, "url", "", "serve: address of a server that runs, as http://127.0.0.1:8080; its key from HANJI_API_KEYS")
+	f.IntVar(&o.clients, "clients", 32, "serve: clients at once")
+	f.IntVar(&o.requests, "requests", 20, "serve: requests of each client, one after the other")
+	f.IntVar(&o.tokens, "tokens", 32, "serve: tokens of an answer")
+	f.IntVar(&o.leave, "leave", 0, "serve: one of how many clients hangs up midway; 0: none")
 	f.BoolVar(&o.asJSON, "json", false, "JSON lines")
 	return cmd
 }

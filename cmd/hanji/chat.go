@@ -30,6 +30,7 @@ type chatFlags struct {
 	KVType                   string
 	Schema                   string
 	LoRA                     string
+	Session                  string
 	JSON, Pull               bool
 }
 
@@ -47,21 +48,25 @@ Face hub, once pulled. Its own chat template is used; a model without one contin
 
 Without --prompt, lines are read from the terminal and the conversation is remembered; Ctrl-C stops an answer, Ctrl-D or
 /exit ends, /reset forgets. Piped standard input is one prompt. The answer goes to standard output, all else to standard
-error.`,
+error. --session FILE remembers the conversation from run to run, with what the model has computed of it.`,
 		Example: `  hanji chat tinyllama-1.1b-chat-q4_k_m.gguf
   hanji chat llama-3.2-1b-instruct --pull
   hanji chat SmolLM2-135M-Instruct -p "Why is the sky blue?" --temperature 0
   git diff | hanji chat model.gguf --system "Write a commit message for this change." --max-tokens 200`,
 		Args: takes(1, 1, "MODEL, a file or a name; 'hanji models' lists those that it can pull"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			check := o.Options
-			check.Stop = nil // needs the model's vocabulary
-			if err := check.Validate(); err != nil {
-				return usagef("%v", err)
+			if err := o.check(); err != nil {
+				return err
 			}
 			path, err := orPull(cmd, g, args[0], o.Pull)
 			if err != nil {
 				return err
+			}
+			var s *session
+			if o.Session != "" {
+				if s, err = openSession(o.Session, o.files(path), args[0], cmd.Flags()); err != nil {
+					return err
+				}
 			}
 			c, err := openChat(path, o)
 			if err != nil {
@@ -69,7 +74,12 @@ error.`,
 			}
 			defer c.close()
 			c.out, c.messages, c.quiet = cmd.OutOrStdout(), cmd.ErrOrStderr(), g.Quiet
-			if o.System != "" {
+			if s != nil {
+				if err := c.resume(s, o.System); err != nil {
+					return err
+				}
+			}
+			if o.System != "" && len(c.history) == 0 {
 				c.history = append(c.history, chat.Message{Role: "system", Content: o.System})
 			}
 			switch in, ok := cmd.InOrStdin().(*os.File); {
@@ -101,17 +111,37 @@ error.`,
 	f.Uint64Var(&o.Seed, "seed", 0, "of the draws: the same seed gives the same answer")
 	f.StringArrayVar(&o.Stop, "stop", nil, "end the answer before this text (repeatable)")
 	f.StringVar(&o.Schema, "json-schema", "", "file with a JSON schema that the answer must satisfy")
-	f.StringVar(&o.LoRA, "lora", "", "folder of an adapter in peft's layout that is added to the model")
+	f.StringVar(&o.LoRA, "lora", "", "adapter that is added to the model: a folder in peft's layout, or a GGUF file")
 	f.IntVar(&o.Ctx, "ctx", 0, "room for the conversation, in tokens (default the model's context, at most 8192)")
 	f.StringVar(&o.KVType, "kv-type", "f16", "type of cached keys and values: f16, q8_0 or f32")
 	f.BoolVar(&o.JSON, "json", false, "the answer as one JSON object, with counts and times")
+	f.StringVar(&o.Session, "session", "", "file that keeps the conversation with its options, and goes on with it")
 	f.BoolVar(&o.Pull, "pull", false, "pull the model first where it has not been")
 	return cmd
+}
+
+// check looks at the sampling options without the model.
+func (o *chatFlags) check() error {
+	check := o.Options
+	check.Stop = nil // needs the model's vocabulary
+	if err := check.Validate(); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// files are those that decide what is computed.
+func (o *chatFlags) files(model string) []string {
+	if o.LoRA != "" {
+		return []string{model, o.LoRA}
+	}
+	return []string{model}
 }
 
 // conversation is a chat in progress.
 type conversation struct {
 	o        *chatFlags
+	session  *session // nil: it is not kept
 	l        *all.Language
 	d        *generate.Decoder
 	seq      int
@@ -123,11 +153,19 @@ type conversation struct {
 	quiet    bool
 }
 
-func openChat(path string, o *chatFlags) (*conversation, error) {
-	kv := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}
-	dt, ok := kv[o.KVType]
+// kvType is what --kv-type names.
+func kvType(name string) (tensor.DType, error) {
+	dt, ok := map[string]tensor.DType{"f16": tensor.F16, "q8_0": tensor.U8, "f32": tensor.F32}[name]
 	if !ok {
-		return nil, usagef("--kv-type is %q, want f16, q8_0 or f32", o.KVType)
+		return 0, usagef("--kv-type is %q, want f16, q8_0 or f32", name)
+	}
+	return dt, nil
+}
+
+func openChat(path string, o *chatFlags) (*conversation, error) {
+	dt, err := kvType(o.KVType)
+	if err != nil {
+		return nil, err
 	}
 	if o.Ctx < 0 {
 		return nil, usagef("--ctx is %d, want 1 or more", o.Ctx)
@@ -238,6 +276,9 @@ func (c *conversation) talk(ctx context.Context, in io.Reader) error {
 			if c.o.System != "" {
 				c.history = append(c.history, chat.Message{Role: "system", Content: c.o.System})
 			}
+			if err := c.keep(); err != nil {
+				fmt.Fprintln(c.messages, "hanji:", err)
+			}
 		default:
 			// Not of ctx: Ctrl-C has ended that for good when it is pressed first.
 			turn, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt)
@@ -298,6 +339,7 @@ func (c *conversation) ask(ctx context.Context, text string) (a answer, err erro
 	}
 	if c.l.Template != nil && a.Finish != "interrupted" {
 		c.history = append(messages, chat.Message{Role: "assistant", Content: a.Answer})
+		return a, c.keep()
 	}
 	return a, nil
 }

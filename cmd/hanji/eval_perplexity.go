@@ -55,7 +55,7 @@ model this tells more than perplexity does. Quote protocol and ctx with a figure
 	f := cmd.Flags()
 	f.StringVar(&o.Model, "model", "", "GGUF file or checkpoint folder (required)")
 	f.StringVar(&o.Text, "text", "", "text file, or - for standard input (required)")
-	f.StringVar(&o.LoRA, "lora", "", "folder of an adapter in peft's layout that is added to the model (not to --against)")
+	f.StringVar(&o.LoRA, "lora", "", "adapter that is added to the model (not to --against): a folder in peft's layout, or a GGUF file")
 	f.StringVar(&o.Protocol, "protocol", eval.LlamaCpp, "llama.cpp, gptq or sliding")
 	f.IntVar(&o.Ctx, "ctx", 0, "tokens of a chunk or window (default the protocol's, at most the model's context)")
 	f.IntVar(&o.Stride, "stride", 0, "tokens that the window of sliding moves (default half of ctx)")

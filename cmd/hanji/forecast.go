@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
@@ -408,7 +407,7 @@ func (o *forecastFlags) write(cmd *cobra.Command, say func(string, ...any), p *s
 	}
 	switch {
 	case o.asJSON:
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(forecastJSON(r))
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 	case o.out != "" && o.out != "-":
 		return table.WriteFile(o.out, r.Table())
 	case o.plot == "term": // the picture is the output
@@ -426,44 +425,4 @@ func (o *forecastFlags) writeScores(w io.Writer, r *forecast.BacktestResult) err
 	}
 	_, err := io.WriteString(w, r.Text())
 	return err
-}
-
-// forecastJSON is the result in the form of --json: rows of a series together, with model and reason.
-func forecastJSON(r *forecast.Result) any {
-	type one struct {
-		ID        string               `json:"unique_id"`
-		Model     string               `json:"model"`
-		Why       string               `json:"why"`
-		Season    int                  `json:"season"`
-		Notes     []string             `json:"notes,omitempty"`
-		DS        any                  `json:"ds"`
-		Mean      []float64            `json:"mean"`
-		Quantiles map[string][]float64 `json:"quantiles"`
-	}
-	out := struct {
-		Notes  []string `json:"notes,omitempty"`
-		Series []one    `json:"series"`
-	}{Notes: r.Notes}
-	for i := range r.Series {
-		s := &r.Series[i]
-		j := one{ID: s.ID, Model: s.Model, Why: s.Why, Season: s.Season, Notes: s.Notes, Mean: s.Mean, Quantiles: map[string][]float64{}}
-		if s.Time != nil {
-			stamps := make([]string, len(s.Time))
-			for k, t := range s.Time {
-				stamps[k] = t.Format(time.RFC3339Nano)
-			}
-			j.DS = stamps
-		} else {
-			steps := make([]int, len(s.Mean))
-			for k := range steps {
-				steps[k] = s.First + k + 1
-			}
-			j.DS = steps
-		}
-		for q, level := range r.Quantiles {
-			j.Quantiles[fmt.Sprint(level)] = s.Quantiles[q]
-		}
-		out.Series = append(out.Series, j)
-	}
-	return out
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hanji-ml/hanji/forecast"
+	"github.com/hanji-ml/hanji/lm"
 )
 
 // guides are the pages that tell people what to type.
@@ -179,33 +180,40 @@ func TestGuidesExamples(t *testing.T) {
 	visit(newRootCmd())
 }
 
-// TestGuidesKeys: the guide to training names every key of a recipe.
+// TestGuidesKeys: the guides to training name every key of a recipe.
 func TestGuidesKeys(t *testing.T) {
-	page := guides(t)[filepath.Join("../..", "docs", "train.md")]
-	var visit func(typ reflect.Type)
-	visit = func(typ reflect.Type) {
-		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
+	all := guides(t)
+	page := func(names ...string) (text string) {
+		for _, name := range names {
+			text += all[filepath.Join("../..", "docs", name)]
 		}
-		if typ.Kind() != reflect.Struct {
-			return
-		}
-		for i := range typ.NumField() {
-			key := typ.Field(i).Tag.Get("yaml")
-			if key == "-" {
-				continue
-			}
-			if kind := typ.Field(i).Type.Kind(); kind == reflect.Struct { // named by its own keys
-				visit(typ.Field(i).Type)
-				continue
-			}
-			if !regexp.MustCompile("`([a-z]+\\.)*" + regexp.QuoteMeta(key) + "`").MatchString(page) {
-				t.Errorf("docs/train.md does not name `%s` (%s of %s)", key, typ.Field(i).Name, typ)
-			}
-			visit(typ.Field(i).Type)
-		}
+		return text
 	}
-	visit(reflect.TypeFor[forecast.Recipe]())
+	keysNamed(t, page("train.md"), reflect.TypeFor[forecast.Recipe]())
+	keysNamed(t, page("train-language.md", "train.md"), reflect.TypeFor[lm.Recipe]())
+}
+
+func keysNamed(t *testing.T, page string, typ reflect.Type) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct {
+		return
+	}
+	for i := range typ.NumField() {
+		key := typ.Field(i).Tag.Get("yaml")
+		if key == "-" {
+			continue
+		}
+		if kind := typ.Field(i).Type.Kind(); kind == reflect.Struct { // named by its own keys
+			keysNamed(t, page, typ.Field(i).Type)
+			continue
+		}
+		if !regexp.MustCompile("`([a-z]+\\.)*" + regexp.QuoteMeta(key) + "`").MatchString(page) {
+			t.Errorf("the guide does not name `%s` (%s of %s)", key, typ.Field(i).Name, typ)
+		}
+		keysNamed(t, page, typ.Field(i).Type)
+	}
 }
 
 var program = regexp.MustCompile("(?ms)^```go\n(package main\n.*?)^```$")

@@ -36,6 +36,9 @@ func TestScript(t *testing.T) {
 			"writecheckpoint": writeCheckpoint,
 			"writelora":       writeLoRA,
 			"hubserver":       hubServer,
+			"firstline":       firstLine,
+			"damage":          damage,
+			"cmpanswers":      cmpAnswers,
 		},
 	})
 }

@@ -33,7 +33,11 @@ chat --lora runs an adapter over any of these without merging.`,
 				}
 				bar.Set(done)
 			}
-			n, err := all.MergeLoRA(cmd.Context(), args[0], lora, out, o)
+			base, err := modelPath(args[0])
+			if err != nil {
+				return err
+			}
+			n, err := all.MergeLoRA(cmd.Context(), base, lora, out, o)
 			if bar != nil {
 				bar.Done()
 			}
@@ -47,7 +51,7 @@ chat --lora runs an adapter over any of these without merging.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&lora, "lora", "", "folder of the adapter (required)")
+	f.StringVar(&lora, "lora", "", "adapter: a folder in peft's layout, or for a GGUF file also one (required)")
 	f.StringVar(&out, "out", "", "folder or GGUF file to write, which must not be there (required)")
 	f.BoolVar(&o.Requantize, "requantize", false, "allow BASE to be quantised; its error is added to again")
 	for _, name := range []string{"lora", "out"} {

@@ -43,7 +43,7 @@ func modelPath(arg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	m, err := h.Find(r)
+	m, err := h.Use(r)
 	if errors.Is(err, hub.ErrNotCached) {
 		return "", fmt.Errorf("%s is no file or folder and has not been pulled: hanji pull %s", arg, arg)
 	}

@@ -22,10 +22,10 @@ func newModelsCmd() *cobra.Command {
 		Use:   "models",
 		Short: "List the models that can be pulled by name",
 		Long: `A catalogue of published language models of the families that hanji runs: the name that every command takes as MODEL, the
-repository and the type of its file on the Hugging Face hub, the bytes to pull, the licence (* must be accepted on the hub
-first), the memory it takes with a context of 8192 tokens or its own, and the tokens a second that it can decode here at
-most: the memory's bandwidth, measured for the purpose, over the bytes that a token reads. What lies in the cache is
-marked. A size after ~ is reckoned.
+repository and the type of its file on the Hugging Face hub, the bytes to pull, the licence, the memory it takes with a
+context of 8192 tokens or its own, and about how many tokens a second it decodes here: the memory's bandwidth, measured
+now (less when the machine is busy), over the bytes of weights that a token reads. What lies in the cache is marked. A
+size after ~ is reckoned.
 
 Any other repository of the hub is named OWNER/NAME, or OWNER/NAME:Q8_0 for the GGUF file of a type.`,
 		Example: "  hanji models\n  hanji models --json --no-speed\n  hanji pull qwen3-0.6b",
@@ -62,18 +62,17 @@ type modelInfo struct {
 	About      bool     `json:"bytes_reckoned,omitempty"`
 	Parameters int64    `json:"parameters"`
 	Licence    string   `json:"licence"`
-	Gated      bool     `json:"gated,omitempty"`
 	Context    int      `json:"context"`
-	Memory     int64    `json:"memory"`                              // bytes, with usualRoom
-	Rate       float64  `json:"tokens_per_second_at_most,omitempty"` // of decoding
-	Path       string   `json:"path,omitempty"`                      // in the cache
+	Memory     int64    `json:"memory"`                      // bytes, with usualRoom
+	Rate       float64  `json:"tokens_per_second,omitempty"` // of decoding
+	Path       string   `json:"path,omitempty"`              // in the cache
 }
 
 func listModels(h *hub.Hub, bandwidth float64) []modelInfo {
 	list := []modelInfo{}
 	for _, e := range hub.Catalogue() {
 		m := modelInfo{Name: e.Name, Repository: e.Repo, Type: e.Tag, SHA256: e.SHA256, Bytes: e.Bytes, About: e.About, Parameters: e.Params, Licence: e.Licence,
-			Gated: e.Gated, Context: e.Context, Memory: e.Resident(usualRoom), Rate: bandwidth / float64(e.Read())}
+			Context: e.Context, Memory: e.Resident(usualRoom), Rate: bandwidth / float64(e.Read())}
 		if m.Type == "" {
 			m.Type = "safetensors"
 		}
@@ -88,20 +87,17 @@ func listModels(h *hub.Hub, bandwidth float64) []modelInfo {
 func modelsText(list []modelInfo) string {
 	rows := [][]string{{"name", "type", "pull", "memory", "tokens/s", "licence", "", "repository"}}
 	for _, m := range list {
-		about, gated, here, rate := "", "", "", "-"
+		about, here, rate := "", "", "-"
 		if m.About {
 			about = "~"
-		}
-		if m.Gated {
-			gated = "*"
 		}
 		if m.Path != "" {
 			here = "pulled"
 		}
 		if m.Rate > 0 {
-			rate = fmt.Sprintf("≤ %.3g", m.Rate)
+			rate = fmt.Sprintf("~%.2g", m.Rate)
 		}
-		rows = append(rows, []string{m.Name, m.Type, about + size(m.Bytes), size(m.Memory), rate, m.Licence + gated, here, m.Repository})
+		rows = append(rows, []string{m.Name, m.Type, about + size(m.Bytes), size(m.Memory), rate, m.Licence, here, m.Repository})
 	}
 	var b strings.Builder
 	aligned(&b, rows, "llrrrlll")

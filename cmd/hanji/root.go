@@ -47,7 +47,7 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		SilenceUsage:      true, // errors are printed by run, in one place and one form
 		SilenceErrors:     true,
 	}
-	root.SetVersionTemplate("hanji {{.Version}}\n")
+	// No templates of our own: text/template would make the linker keep every method of every type, 5 MB of them.
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	f := root.PersistentFlags()
@@ -68,8 +68,9 @@ Data goes to standard output, messages and progress to standard error. Exit code
 		newModelsCmd(),
 		newPullCmd(g),
 		newQuantizeCmd(g),
-		newReproduceCmd(),
+		newReproduceCmd(g),
 		newRmCmd(g),
+		newServeCmd(g),
 		newTokenizeCmd(g),
 		newTrainCmd(g),
 		newVersionCmd(),

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hanji-ml/hanji/lm"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
 
@@ -24,15 +26,22 @@ reads ids (separated by spaces, commas or line breaks) and writes text.
 
 --model is a model's folder, a tokenizer.json, a GGUF file, a SentencePiece model, a tiktoken table or BERT's vocab.txt,
 recognised by its content. Text is taken as text: special tokens spelled in it, and those that the model wants around a text, count
-only with --special. A line break at the end of the text is part of it.`,
+only with --special. A line break at the end of the text is part of it.
+
+With --train it makes a vocabulary instead: byte-level BPE over words cut as GPT-2 cuts them, with the merges of Hugging
+Face's tokenizers, begin and end tokens <s> and </s>, written as tokenizer.json and tokenizer_config.json.`,
 		Example: `  echo -n "Hello, world" | hanji tokenize --model tokenizer.json
   hanji tokenize --model Llama-2-7b-hf --count book.txt
   hanji tokenize --model tokenizer.model --offsets --json question.txt
-  echo 15496 11 995 | hanji tokenize --model tokenizer.json --decode`,
+  echo 15496 11 995 | hanji tokenize --model tokenizer.json --decode
+  hanji tokenize --train book.txt --vocab-size 4096 --out vocabulary`,
 		Args: takes(0, 1, "one file, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
+			}
+			if len(o.Train) > 0 {
+				return trainVocabulary(cmd.OutOrStdout(), o, args)
 			}
 			path, err := modelPath(o.Model)
 			if err != nil {
@@ -60,17 +69,28 @@ only with --special. A line break at the end of the text is part of it.`,
 	f.BoolVar(&o.Count, "count", false, "write the number of tokens only")
 	f.BoolVar(&o.Offsets, "offsets", false, "one token a line: id, token, first byte, byte behind its last")
 	f.BoolVar(&o.JSON, "json", false, "one JSON object")
+	f.StringArrayVar(&o.Train, "train", nil, "make a byte-level BPE vocabulary from this text: a file as hanji train takes for data.text (repeatable)")
+	f.IntVar(&o.VocabSize, "vocab-size", 0, "tokens of the vocabulary that is made, the 256 bytes and special tokens included")
+	f.StringVar(&o.Out, "out", "", "folder for the vocabulary that is made")
 	f.BoolVar(&o.Special, "special", false, "add the special tokens around a text, and read or write those spelled in it")
 	return cmd
 }
 
 type tokenizeFlags struct {
+	Train                                 []string
+	VocabSize                             int
+	Out                                   string
 	Model                                 string
 	Decode, Count, Offsets, JSON, Special bool
 }
 
 func (o *tokenizeFlags) check() error {
 	switch {
+	case len(o.Train) > 0 && (o.Model != "" || o.Decode || o.Count || o.Offsets || o.Special || o.VocabSize < 1 || o.Out == ""):
+		return usagef("tokenize --train makes a vocabulary: it needs --vocab-size and --out, and goes with --json alone besides")
+	case len(o.Train) == 0 && (o.VocabSize != 0 || o.Out != ""):
+		return usagef("--vocab-size and --out belong to --train")
+	case len(o.Train) > 0:
 	case o.Model == "":
 		return usagef("tokenize needs --model: a model's folder, or its tokenizer.json")
 	case o.Decode && (o.Count || o.Offsets):
@@ -167,5 +187,32 @@ func (o *tokenizeFlags) decode(w io.Writer, t *tokenizer.Tokenizer, text string)
 		return json.NewEncoder(w).Encode(map[string]string{"text": s})
 	}
 	_, err := fmt.Fprintln(w, s)
+	return err
+}
+
+// trainVocabulary makes a vocabulary from texts.
+func trainVocabulary(w io.Writer, o *tokenizeFlags, args []string) error {
+	if len(args) > 0 {
+		return usagef("tokenize --train takes its texts by that flag, not %s", args[0])
+	}
+	var texts []string
+	for _, path := range o.Train {
+		more, err := lm.Documents(path, lm.DocumentOptions{})
+		if err != nil {
+			return err
+		}
+		texts = append(texts, more...)
+	}
+	v, err := tokenizer.TrainBPE(slices.Values(texts), tokenizer.TrainOptions{VocabSize: o.VocabSize})
+	if err != nil {
+		return err
+	}
+	if err := v.Save(o.Out); err != nil {
+		return err
+	}
+	if o.JSON {
+		return json.NewEncoder(w).Encode(map[string]int{"documents": len(texts), "tokens": v.Size})
+	}
+	_, err = fmt.Fprintf(w, "%d tokens from %d documents in %s\n", v.Size, len(texts), o.Out)
 	return err
 }

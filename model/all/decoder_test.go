@@ -24,6 +24,7 @@ var decoders = map[string]struct{ family, config string }{
 	"qwen3":            {"llama", `{"model_type": "qwen3", "head_dim": 8, ` + sizes + `}`},
 	"mixtral":          {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0, ` + sizes + `}`},
 	"mixtral, limited": {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0.1, "expert_capacity_factor": 0.8, "second_expert_by_chance": true, ` + sizes + `}`},
+	"mixtral, noisy":   {"mixtral", `{"model_type": "mixtral", "num_local_experts": 4, "router_aux_loss_coef": 0, "router_z_loss_coef": 0.1, "noisy_top_k": true, "importance_loss_coef": 0.1, "load_loss_coef": 0.1, ` + sizes + `}`},
 	"gemma":            {"gemma", `{"model_type": "gemma3_text", "head_dim": 8, "sliding_window": 6, "sliding_window_pattern": 2, ` + sizes + `}`},
 }
 

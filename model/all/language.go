@@ -51,9 +51,9 @@ func OpenLanguage(path string) (*Language, error) {
 	return l, nil
 }
 
-// AddLoRA gives the model the adapters of a folder in peft's layout; before it is used.
-func (l *Language) AddLoRA(dir string) error {
-	_, err := model.LoadLoRA(l.Decoder, dir)
+// AddLoRA gives the model the adapters of a folder in peft's layout or of a GGUF file; before it is used.
+func (l *Language) AddLoRA(path string) error {
+	_, err := model.LoadLoRA(l.Decoder, path)
 	return err
 }
 

@@ -41,16 +41,17 @@ func mergeLoRA(ctx context.Context, base, adapter, out string, o MergeOptions) (
 	if _, err := os.Lstat(out); err == nil {
 		return 0, fmt.Errorf("%s is there already", out)
 	}
+	m := &merger{MergeOptions: o, ctx: ctx, adapters: map[string]*nn.LoRA{}}
+	if _, err := os.Stat(filepath.Join(base, "config.json")); err != nil {
+		err := m.gguf(base, adapter, out)
+		return len(m.adapters), err
+	}
 	a, err := model.OpenLoRA(adapter)
 	if err != nil {
 		return 0, fmt.Errorf("adapter %s: %w", adapter, err)
 	}
 	defer a.Close()
-	m := &merger{MergeOptions: o, ctx: ctx, adapters: map[string]*nn.LoRA{}}
-	if _, err := os.Stat(filepath.Join(base, "config.json")); err == nil {
-		return len(a.Layers), m.folder(base, a, out)
-	}
-	return len(a.Layers), m.gguf(base, adapter, out)
+	return len(a.Layers), m.folder(base, a, out)
 }
 
 // merger adds adapters to weights, one at a time.
@@ -214,11 +215,6 @@ func copyBeside(base, out string) error {
 	return nil
 }
 
-// GGUFNamer is a decoder that knows its layers' names in GGUF files.
-type GGUFNamer interface {
-	GGUFName(layer string) string // without .weight; "": none
-}
-
 // gguf writes one file of the base's tensors. The model knows the names of layers, and the order of their rows in the file.
 func (m *merger) gguf(base, adapter, out string) error {
 	d, err := OpenDecoder(base, nil)
@@ -226,7 +222,7 @@ func (m *merger) gguf(base, adapter, out string) error {
 		return err
 	}
 	defer closeDecoder(d)
-	names, ok := d.(GGUFNamer)
+	names, ok := d.(model.GGUFLayers)
 	if !ok {
 		return fmt.Errorf("adapters cannot be merged into GGUF files of the %s family; run it with the adapter beside it", d.Spec().Family)
 	}

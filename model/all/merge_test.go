@@ -34,9 +34,12 @@ func adapted(t *testing.T) (base, adapter string, merged model.Decoder) {
 
 // adapt saves an adapter of a model, and merges it.
 func adapt(t *testing.T, m model.Decoder) (adapter string) {
+	return adaptAs(t, m, nn.LoRAOptions{Rank: 3, Targets: []string{"q_proj", "k_proj", "down_proj"}})
+}
+
+func adaptAs(t *testing.T, m model.Decoder, o nn.LoRAOptions) (adapter string) {
 	t.Helper()
 	adapter = filepath.Join(t.TempDir(), "adapter")
-	o := nn.LoRAOptions{Rank: 3, Targets: []string{"q_proj", "k_proj", "down_proj"}}
 	if _, err := nn.AddLoRA(m, o); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +65,14 @@ func adaptedGGUF(t *testing.T, typ string) (base, adapter string, merged model.D
 	if err := m.Save(dir); err != nil {
 		t.Fatal(err)
 	}
+	base = ggufOf(t, dir, typ)
+	d := open(t, base)
+	return base, adapt(t, d), d
+}
+
+// ggufOf writes a folder as a GGUF file.
+func ggufOf(t *testing.T, dir, typ string) string {
+	t.Helper()
 	src, err := quantize.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -71,12 +82,37 @@ func adaptedGGUF(t *testing.T, typ string) (base, adapter string, merged model.D
 	if err != nil {
 		t.Fatal(err)
 	}
-	base = filepath.Join(dir, "m.gguf")
-	if _, err := quantize.Run(context.Background(), src, base, quantize.Options{Type: recipe}); err != nil {
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if _, err := quantize.Run(context.Background(), src, path, quantize.Options{Type: recipe}); err != nil {
 		t.Fatal(err)
 	}
-	d := open(t, base)
-	return base, adapt(t, d), d
+	return path
+}
+
+// An adapter of a folder's model gives the same over the GGUF file of it, whatever the family's order of rows; so does one of the
+// file's over the folder.
+func TestAdaptersOnGGUF(t *testing.T) {
+	for _, name := range []string{"mistral", "qwen2", "qwen3", "mixtral", "gemma"} {
+		m := build(t, name)
+		dir := t.TempDir()
+		if err := m.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		file := ggufOf(t, dir, "f32")
+		for _, paths := range [][2]string{{dir, file}, {file, dir}} {
+			from, to := open(t, paths[0]), open(t, paths[1])
+			before := logitsOf(t, to)
+			adapter := adaptAs(t, from, nn.LoRAOptions{Targets: []string{"q_proj", "k_proj", "v_proj", "o_proj"}})
+			if _, err := model.LoadLoRA(to, adapter); err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			got := logitsOf(t, to)
+			if d := furthest(got, logitsOf(t, from)); !(d <= 1e-4) || furthest(got, before) < 0.01 { // float32 sums
+				t.Errorf("%s: logits differ by %v, %v from those without", name, d, furthest(got, before))
+			}
+		}
+	}
 }
 
 func open(t *testing.T, path string) model.Decoder {

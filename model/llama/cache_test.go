@@ -236,10 +236,14 @@ func TestFork(t *testing.T) {
 					near(t, fmt.Sprintf("fork at %d, sequence %d, step %d", n, seq, step), got, want[len(all)*50:])
 				}
 			}
-			room := s.cache.Room()
-			for seq := range 4 {
-				s.cache.Free(seq)
+			room, without := s.cache.Room(), s.cache.RoomWithout([]int{0, 2, 7})
+			s.cache.Free(0)
+			s.cache.Free(2)
+			if got := s.cache.Room(); got != without || got <= room {
+				t.Errorf("room for %d tokens, %d when two are freed, foretold were %d", room, got, without)
 			}
+			s.cache.Free(1)
+			s.cache.Free(3)
 			if s.cache.Room() != 200 || room >= 200 {
 				t.Errorf("room for %d tokens, %d when all are freed, want 200", room, s.cache.Room())
 			}

@@ -63,25 +63,6 @@ func (m *Model) Close() error {
 	return m.file.Close()
 }
 
-// RowOrder tells which row of a checkpoint each row of q and k is: files of architecture llama have the two rows of a rotary pair
-// side by side, transformers a half of the head apart.
-func (m *Model) RowOrder(layer string) []int {
-	heads, ok := m.Config.Heads, strings.HasSuffix(layer, ".q_proj")
-	if strings.HasSuffix(layer, ".k_proj") {
-		heads, ok = m.Config.KVHeads, true
-	}
-	if !ok || !m.Config.adjacent {
-		return nil
-	}
-	d := m.Config.HeadDim
-	order := make([]int, heads*d)
-	for i := range order {
-		head, k := i/d, i%d
-		order[i] = head*d + k%2*(d/2) + k/2
-	}
-	return order
-}
-
 // parts are the names within a layer, GGUF's and transformers'.
 var parts = strings.NewReplacer("attn_norm", "input_layernorm", "attn_q_norm", "self_attn.q_norm", "attn_k_norm", "self_attn.k_norm",
 	"attn_output", "self_attn.o_proj", "attn_q", "self_attn.q_proj", "attn_k", "self_attn.k_proj", "attn_v", "self_attn.v_proj",

@@ -268,3 +268,60 @@ assert worst < 1e-5 * max(1.0, top)  # float32 sums in another order
 	}
 	t.Logf("%s", out)
 }
+
+// As a GGUF file, written of a folder's model or of a file's, an adapter fits both.
+func TestLoRAInGGUF(t *testing.T) {
+	adapters(t, func(t *testing.T, c *golden.Case) {
+		for _, m := range []*llama.Model{load(t), loadGGUF(t, "f32")} {
+			if _, err := model.LoadLoRA(m, c.ModelDir()); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "adapter.gguf")
+			if err := model.SaveLoRAGGUF(m, path); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []*llama.Model{load(t), loadGGUF(t, "f32")} {
+				if _, err := model.LoadLoRA(m, path); err != nil {
+					t.Fatal(err)
+				}
+				c.Check(t, "logits", logits(c, m))
+				if len(nn.Trainable(m)) != len(nn.Adapters(m)) {
+					t.Error("not all else is frozen")
+				}
+			}
+		}
+	})
+}
+
+func TestLoRAInBadGGUF(t *testing.T) {
+	m := load(t)
+	if _, err := model.LoadLoRA(m, "testdata/golden/lora/rslora"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "adapter.gguf")
+	if err := model.SaveLoRAGGUF(m, path); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swap := func(from, to string) []byte { return bytes.ReplaceAll(file, []byte(from), []byte(to)) }
+	for want, b := range map[string][]byte{
+		`general.type is "adaptor"`:    swap("adapter", "adaptor"),
+		`adapter.type is "lola"`:       swap("\x04\x00\x00\x00\x00\x00\x00\x00lora", "\x04\x00\x00\x00\x00\x00\x00\x00lola"),
+		`general.architecture is "lla`: swap("llama", "llana"),
+		"no part of a LoRA":            swap("blk.0.attn_q.weight.lora_a", "blk.0.attn_q.weight.lora_c"),
+		"no layer for tensor":          swap("blk.0.attn_q.weight.lora_a", "blk.9.attn_q.weight.lora_a"),
+		`tensors "blk.0.attn_q" are`:   swap("blk.0.attn_q.weight.lora_b", "blk.0.attn_k.weight.lora_b"),
+		"gguf":                         file[:len(file)-40],
+	} {
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		m := load(t)
+		if _, err := model.LoadLoRA(m, path); err == nil || !strings.Contains(err.Error(), want) || len(nn.Adapters(m)) != 0 {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

@@ -243,3 +243,45 @@ func distance(a, b []float32) float64 {
 	}
 	return math.Sqrt(d / s)
 }
+
+// Adapters over packed weights have the gradients that they have over the weights which these mean: in float64, where no input is rounded.
+func TestAdaptersOnQuantized(t *testing.T) {
+	source := golden.Open(t, "language", "llama/gqa").ModelDir()
+	for name, l := range layouts {
+		float, err := Load(source, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed, err := Load(l.write(t, float), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer packed.Close()
+		var grads [2][]nn.Param
+		for i, m := range []*Model{float, packed} {
+			if _, err := nn.AddLoRA(m, nn.LoRAOptions{Targets: []string{"all-linear"}}); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range nn.Adapters(m) {
+				p.Tensor.FillUniform(nn.Hash(p.Name), -0.1, 0.1)
+			}
+			nn.Cast(m, tensor.F64)
+			ctx := tensor.New(tensor.Options{Grad: true, Train: true})
+			defer ctx.Close()
+			ids := ctx.Ints([]int64{3, 7, 9, 3, 7, 9, 3, 7, 9, 3, 7, 9, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4, 5, 4}, 2, 12)
+			m.Loss(ctx, ids, ids).Backward()
+			grads[i] = nn.Trainable(m)
+		}
+		if len(grads[0]) != len(grads[1]) || len(grads[0]) == 0 {
+			t.Fatalf("%s: %d and %d parameters are trained", name, len(grads[0]), len(grads[1]))
+		}
+		for i, p := range grads[0] {
+			got := grads[1][i].Tensor.Grad().ReadF64()
+			for k, want := range p.Tensor.Grad().ReadF64() {
+				if !(math.Abs(got[k]-want) <= 1e-10) { // some hundred roundings of numbers below 100
+					t.Fatalf("%s: %s: gradient %d is %v, want %v", name, p.Name, k, got[k], want)
+				}
+			}
+		}
+	}
+}

@@ -73,3 +73,15 @@ func tensorName(name string) string {
 	}
 	return llama.TensorName(name)
 }
+
+// GGUFArchitecture implements model.GGUFLayers.
+func (m *Model) GGUFArchitecture() string { return m.Config.GGUFArchitecture() }
+
+// GGUFName implements model.GGUFLayers; experts have none, being parts of a stack.
+func (m *Model) GGUFName(layer string) string { return m.Config.GGUFName(layer) }
+
+// GGUFRows implements model.GGUFLayers.
+func (m *Model) GGUFRows(layer string) []int { return m.Config.GGUFRows(layer) }
+
+// RowOrder implements model.RowOrderer.
+func (m *Model) RowOrder(layer string) []int { return m.Config.RowOrder(layer) }

@@ -98,7 +98,7 @@ func TestSaveLoad(t *testing.T) {
 	if again.Config.AuxCoef != 0.5 || !slices.Equal(whole(again), whole(m)) {
 		t.Error("another model comes back")
 	}
-	for set, want := range map[string]string{"num_local_experts=6": "asks for", "num_experts_per_tok=9": "num_experts_per_tok is 9 of 5", "model_type=llama": "model_type",
+	for set, want := range map[string]string{"router_aux_loss_coef=-1": "router_aux_loss_coef is -1", "num_local_experts=6": "asks for", "num_experts_per_tok=9": "num_experts_per_tok is 9 of 5", "model_type=llama": "model_type",
 		"num_local_experts=4": "not used", "hidden_size=25": "", "router_jitter_noise=0.1": "no key"} {
 		k, v, _ := strings.Cut(set, "=")
 		if _, err := Load(dir, map[string]string{k: v}); err == nil || !strings.Contains(err.Error(), want) {
@@ -110,5 +110,71 @@ func TestSaveLoad(t *testing.T) {
 	}
 	if _, err := Load(dir, nil); err == nil {
 		t.Error("a truncated checkpoint loads")
+	}
+}
+
+// In training the losses that even the experts out come on top, times their coefficients; padding does not count. Outside it is the likelihood.
+func TestLoss(t *testing.T) {
+	c := tiny(t, tensor.F64).Config
+	c.Noisy = true
+	m := New(c)
+	m.Init(3)
+	nn.Cast(m, tensor.F64)
+	ctx := tensor.New(tensor.Options{Train: true})
+	defer ctx.Close()
+	ids, labels := make([]int64, len(words)), make([]int64, len(words))
+	for i, w := range words {
+		ids[i], labels[i] = int64(w), int64(w)
+	}
+	for i := len(labels) - 5; i < len(labels); i++ {
+		labels[i] = model.IgnoreLabel
+	}
+	loss := func(ctx *tensor.Ctx, change func(c *Config)) float64 {
+		m.Config.AuxCoef = 0
+		if change != nil {
+			change(&m.Config)
+		}
+		defer func() { m.Config = c }()
+		ctx.Next(1)
+		return m.Loss(ctx, ctx.Ints(ids, 1, len(ids)), ctx.Ints(labels, 1, len(ids))).Item()
+	}
+	ctx.Next(1)
+	_, routed := m.hidden(ctx.Ints(ids, 1, len(ids)))
+	real := notPadding(ctx.Ints(labels, 1, len(ids)))
+	balance, importance, load := 0.0, 0.0, 0.0
+	for _, r := range routed {
+		balance += nn.LoadBalance([]*tensor.Tensor{r.Logits}, 3, real).Item()
+		importance += nn.CV2(r.Importance, false).Item()
+		load += nn.CV2(r.Load, false).Item()
+	}
+	aux, z := nn.LoadBalance(routerLogits(routed), 3, real).Item(), nn.ZLoss(routerLogits(routed), real).Item()
+	plain := loss(ctx, nil)
+	for name, k := range map[string]struct {
+		change func(c *Config)
+		more   float64
+	}{
+		"router_aux_loss_coef":     {func(c *Config) { c.AuxCoef = 0.5 }, aux / 2},
+		"router_balance_loss_coef": {func(c *Config) { c.Balance = 0.5 }, balance / 2},
+		"router_z_loss_coef":       {func(c *Config) { c.ZCoef = 0.5 }, z / 2},
+		"importance_loss_coef":     {func(c *Config) { c.Importance = 2 }, importance * 2},
+		"load_loss_coef":           {func(c *Config) { c.Load = 2 }, load * 2},
+	} {
+		if got := loss(ctx, k.change); math.Abs(got-plain-k.more) > 1e-12 || k.more < 1e-3 {
+			t.Errorf("%s: loss %v, want %v + %v", name, got, plain, k.more)
+		}
+	}
+	still := tensor.New(tensor.Options{})
+	defer still.Close()
+	all := func(c *Config) { c.AuxCoef, c.Balance, c.ZCoef, c.Importance, c.Load = 1, 1, 1, 1, 1 }
+	likelihood := loss(still, all)
+	zero := loss(still, nil)
+	counted, counts := m.LossCounts(still, still.Ints(ids, 1, len(ids)), still.Ints(labels, 1, len(ids)))
+	if likelihood != zero || counted.Item() != likelihood || len(counts) != 3 {
+		t.Errorf("outside training %v, with coefficients of 0 %v, counted %v", likelihood, zero, counted.Item())
+	}
+	for _, layer := range counts {
+		if sum := layer[0] + layer[1] + layer[2] + layer[3] + layer[4]; sum != 3*(len(words)-5) {
+			t.Errorf("%d choices of %d tokens", sum, len(words)-5)
+		}
 	}
 }
