@@ -26,7 +26,7 @@ var _ Stepper = (*Decoder)(nil)
 
 // prefill is how many tokens of a prompt go through the model at once: enough for its products to be bound by
 // arithmetic, few enough to bound the memory of a step and to look at the context in between.
-const prefill = 512
+const prefill = 256
 
 // NewDecoder makes a Stepper whose cache o describes; by default it has room for the model's context.
 func NewDecoder(m model.Decoder, o nn.CacheOptions) (*Decoder, error) {

@@ -40,7 +40,7 @@ func benchLlama(o benchOptions) error {
 	var failed error
 	feed := func(ids []int32) {
 		for len(ids) > 0 && failed == nil {
-			n := min(len(ids), 512)
+			n := min(len(ids), 256) // as generate.Decoder takes a prompt
 			want := make([]bool, n)
 			want[n-1] = true
 			ctx.Next(0)
