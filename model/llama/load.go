@@ -128,7 +128,12 @@ func ReadQuantization(dir string) (*weights.Quantization, error) {
 	if err != nil {
 		return nil, err
 	}
-	beside, err := os.ReadFile(filepath.Join(dir, "quantize_config.json"))
+	var beside []byte
+	for _, name := range []string{"quantize_config.json", "quant_config.json"} { // AutoGPTQ's, and AutoAWQ's until 2023
+		if beside, err = os.ReadFile(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 
 // layout is a way in which others store a layer: pack gives its tensors and the weight that they mean.
 type layout struct {
-	config, beside string // config.json's quantization_config; quantize_config.json
+	config, beside string // config.json's quantization_config; quantize_config.json, of AWQ quant_config.json
 	pack           func(t *testing.T, base string, w []float32, rows, cols int) ([]safetensors.Tensor, []float32)
 }
 
@@ -126,6 +126,7 @@ var layouts = map[string]layout{
 	"gptq, v2 called v1":  {`{"quant_method": "gptq", "bits": 4, "group_size": 32, "sym": true, "checkpoint_format": "gptq"}`, "", gptq(4, 32, false, true, true)},
 	"gptq, v1 called v2":  {`{"quant_method": "gptq", "bits": 2, "group_size": 32, "sym": true, "checkpoint_format": "gptq_v2"}`, "", gptq(2, 32, false, false, true)},
 	"awq":                 {`{"quant_method": "awq", "bits": 4, "group_size": 32, "zero_point": true, "version": "gemm"}`, "", awq},
+	"awq of 2023":         {"", `{"zero_point": true, "q_group_size": 32, "w_bit": 4, "version": "GEMM"}`, awq},
 	"int8 by row":         {`{"quant_method": "compressed-tensors", "format": "int-quantized"}`, "", int8s(false)},
 	"int8 a whole tensor": {`{"quant_method": "compressed-tensors", "format": "int-quantized"}`, "", int8s(true)},
 }
@@ -152,7 +153,11 @@ func (l layout) write(t *testing.T, m *Model) string {
 		t.Fatal(err)
 	}
 	if l.beside != "" {
-		if err := os.WriteFile(filepath.Join(dir, "quantize_config.json"), []byte(l.beside), 0o666); err != nil {
+		name := "quantize_config.json"
+		if strings.Contains(l.beside, "w_bit") {
+			name = "quant_config.json"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(l.beside), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
