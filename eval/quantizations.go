@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hanji-ml/hanji/model"
+	"github.com/hanji-ml/hanji/nn"
 	"github.com/hanji-ml/hanji/quantize"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
@@ -16,10 +17,11 @@ import (
 // Way is one way to have a language model in fewer bits.
 type Way struct {
 	Name        string
-	Type        string // of quantize.ParseType, or gptq, awq, int8; "": as it is
-	Bits, Group int    // of gptq and awq; 0: theirs
-	Importance  bool   // blocks that weigh columns by what the calibration text puts into them
-	Dir         string // checkpoint that is taken in the model's place, such as one trained for this type; "": the model's
+	Type        string               // of quantize.ParseType, or gptq, awq, int8; "": as it is
+	Bits, Group int                  // of gptq and awq, 0: theirs; of Rounding Bits is what it says
+	Importance  bool                 // blocks that weigh columns by what the calibration text puts into them
+	Rounding    *nn.FakeQuantOptions // in place of Type: each weight of the layers where it lies, to an int type's grid
+	Dir         string               // checkpoint that is taken in the model's place, such as one trained for this type; "": the model's
 }
 
 // Quantized is what came of one.
@@ -67,6 +69,11 @@ func Quantizations(ctx context.Context, dir string, ways []Way, o QuantizationsO
 		if err != nil {
 			return fmt.Errorf("eval: %s: %w", way.Name, err)
 		}
+		if way.Rounding != nil {
+			if _, err := model.SetFakeQuant(m, *way.Rounding); err != nil {
+				return fmt.Errorf("eval: %s: %w", way.Name, err)
+			}
+		}
 		p, err := Perplexity(ctx, m, tok, o.Text, PerplexityOptions{Ctx: min(context, 512), Against: ref})
 		closeModel(m)
 		if err != nil {
@@ -75,6 +82,9 @@ func Quantizations(ctx context.Context, dir string, ways []Way, o QuantizationsO
 		q := Quantized{Name: way.Name, Bits: 32, LayerBits: 32, Perplexity: p.Perplexity, Nats: p.Nats, KL: p.Against.KL, Top1: p.Against.Top1, Scored: p.Scored, Seconds: time.Since(start).Seconds()}
 		if report != nil {
 			q.Bits, q.LayerBits = report.Bits, layerBits(report)
+		}
+		if r := way.Rounding; r != nil { // a scale of 16 bits and a zero for each group
+			q.LayerBits = float64(way.Bits) + float64(16+way.Bits)/float64(r.Group)
 		}
 		done(q)
 	}

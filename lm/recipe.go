@@ -62,7 +62,7 @@ type DataRecipe struct {
 
 // MoERecipe is how a mixture of experts is trained: keys of the family's config.json by their usual names.
 type MoERecipe struct {
-	Balance    *float64 `yaml:"balance_coef" json:"balance_coef,omitempty"`         // router_aux_loss_coef: of the load-balancing loss
+	Balance    *float64 `yaml:"balance_coef" json:"balance_coef,omitempty"`         // router_balance_loss_coef: of each layer's load-balancing loss; router_aux_loss_coef is then 0 unless model.config has it
 	ZLoss      *float64 `yaml:"z_coef" json:"z_coef,omitempty"`                     // router_z_loss_coef
 	Capacity   *float64 `yaml:"capacity_factor" json:"capacity_factor,omitempty"`   // expert_capacity_factor: room of an expert in fair shares; 0: all
 	ByChance   *bool    `yaml:"second_by_chance" json:"second_by_chance,omitempty"` // second_expert_by_chance
@@ -76,7 +76,10 @@ func (m *MoERecipe) into(config map[string]any) {
 	if m == nil {
 		return
 	}
-	put(config, "router_aux_loss_coef", m.Balance)
+	if _, ok := config["router_aux_loss_coef"]; !ok && m.Balance != nil {
+		config["router_aux_loss_coef"] = 0
+	}
+	put(config, "router_balance_loss_coef", m.Balance)
 	put(config, "router_z_loss_coef", m.ZLoss)
 	put(config, "expert_capacity_factor", m.Capacity)
 	put(config, "second_expert_by_chance", m.ByChance)

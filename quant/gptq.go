@@ -209,22 +209,21 @@ func (s *gptqState) block(lo, hi int) {
 	}
 }
 
-// inverseFactor is U with Uᵀ·U = h⁻¹, row by row. h is overwritten.
+// inverseFactor is U with Uᵀ·U = h⁻¹, row by row; h is overwritten. From the end to the beginning h is RᵀR, and U is the inverse of Rᵀ
+// read so: half the work of factoring, inverting and factoring again.
 func inverseFactor(h []float64, n int) ([]float32, error) {
-	full := blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: n, Data: h}
-	t, ok := lapack64.Potrf(full)
+	slices.Reverse(h)
+	t, ok := lapack64.Potrf(blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: n, Data: h})
 	if !ok {
 		return nil, errors.New("the Hessian is not positive definite")
 	}
-	inverse := blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: n, Data: h}
-	lapack64.Potri(t)
-	if t, ok = lapack64.Potrf(inverse); !ok {
-		return nil, errors.New("the inverse of the Hessian is not positive definite")
+	if !lapack64.Trtri(t) {
+		return nil, errors.New("the Hessian has no inverse")
 	}
 	out := make([]float32, n*n)
 	for i := range n {
 		for j := i; j < n; j++ {
-			out[i*n+j] = float32(t.Data[i*n+j])
+			out[i*n+j] = float32(h[(n-1-j)*n+n-1-i])
 		}
 	}
 	return out, nil

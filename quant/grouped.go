@@ -35,6 +35,14 @@ func (g *Grouped) Values() []float32 {
 	return out
 }
 
+// Slice is rows lo to hi of the weight; they share its memory.
+func (g *Grouped) Slice(lo, hi int) *Grouped {
+	part := *g
+	part.Rows, part.Q = hi-lo, g.Q[lo*g.Cols:hi*g.Cols]
+	part.Scale, part.Zero = g.Scale[lo*g.Groups:hi*g.Groups], g.Zero[lo*g.Groups:hi*g.Groups]
+	return &part
+}
+
 // Grid says which values a group of weights may take.
 type Grid struct {
 	Bits      int  // 2, 3, 4 (default) or 8

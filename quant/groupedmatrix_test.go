@@ -36,12 +36,7 @@ func drawGrouped(r *rand.Rand, rows, cols, group, bits int, middle, ordered bool
 }
 
 // part is rows lo to hi.
-func (g *Grouped) part(lo, hi int) (*Grouped, error) {
-	p := *g
-	p.Rows, p.Q = hi-lo, g.Q[lo*g.Cols:hi*g.Cols]
-	p.Scale, p.Zero = g.Scale[lo*g.Groups:hi*g.Groups], g.Zero[lo*g.Groups:hi*g.Groups]
-	return &p, nil
-}
+func (g *Grouped) part(lo, hi int) (*Grouped, error) { return g.Slice(lo, hi), nil }
 
 // rounded is x as products see it: in 8 bits, 32 columns of the order to a scale.
 func rounded(t *testing.T, x []float32, order []int32) []float32 {

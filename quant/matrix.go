@@ -63,7 +63,7 @@ func (m *Matrix) interleaved() *kernel.QMat {
 	m.once.Do(func() {
 		q, err := kernel.NewQMat(f, m.rows, m.k, m.src)
 		if err != nil {
-			panic(err) // sizes were checked when m was made
+			panic(err) // sizes were checked when m was made; the system has no memory left
 		}
 		if m.q = q; m.drop != nil {
 			m.drop(m.src)

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hanji-ml/hanji/model"
 	"github.com/hanji-ml/hanji/model/all"
@@ -109,14 +111,11 @@ func (m *meter) Mul(dst []float32, ldd int, x []float32, rows, ldx int) {
 	m.Matrix.Mul(dst, ldd, x, rows, ldx)
 }
 
-// ggufPlaces are GGUF's names of a layer's weights by those of checkpoints.
-var ggufPlaces = map[string]string{"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-	"mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "block_sparse_moe.gate": "ffn_gate_inp",
-	"gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
-
 var (
 	layerWeight  = regexp.MustCompile(`^model\.layers\.(\d+)\.(.*)\.weight$`)
-	expertWeight = regexp.MustCompile(`^block_sparse_moe\.experts\.(\d+)\.(.*)$`)
+	expertWeight = regexp.MustCompile(`\.experts\.(\d+)\.(.*)$`)
+	// published are the names in checkpoints of what a mixture's experts call as a plain layer does.
+	published = map[string]string{"gate_proj": "w1", "up_proj": "w3", "down_proj": "w2"}
 )
 
 // ggufName is GGUF's name for a layer's weight, and which of its matrices it is; "" for other weights.
@@ -128,12 +127,14 @@ func ggufName(name string) (to string, expert int) {
 	place := m[2]
 	if e := expertWeight.FindStringSubmatch(place); e != nil {
 		expert, _ = strconv.Atoi(e[1])
-		place = e[2]
+		place = strings.TrimSuffix(place, e[0]) + ".experts.*." + published[e[2]]
 	}
-	if place = ggufPlaces[place]; place == "" {
-		return "", 0
+	for _, r := range slices.Concat(attention, dense, experts) {
+		if r.from == place && len(r.shape) == 2 {
+			return "blk." + m[1] + "." + r.to + ".weight", expert
+		}
 	}
-	return "blk." + m[1] + "." + place + ".weight", expert
+	return "", 0
 }
 
 func collect(ctx context.Context, m model.Decoder, samples [][]int32, told func(done, total int)) (*Importance, error) {

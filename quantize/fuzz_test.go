@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hanji-ml/hanji/gguf"
@@ -17,7 +19,7 @@ import (
 )
 
 // small are GGUF files of each family.
-func small(f *testing.F) (files []*gguf.File) {
+func small(f testing.TB) (files []*gguf.File) {
 	root := f.TempDir()
 	m, err := all.NewDecoder("mixtral", []byte(`{"model_type": "mixtral", "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
 		"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "num_local_experts": 3, "sliding_window": 8}`), 1)
@@ -49,6 +51,52 @@ func small(f *testing.F) (files []*gguf.File) {
 		files = append(files, file)
 	}
 	return files
+}
+
+// TestModelErrors: what a file of a family lacks, or says that cannot be, is said.
+func TestModelErrors(t *testing.T) {
+	files := small(t)
+	mixtral, gemma := files[0], files[1]
+	for _, c := range []struct {
+		f       *gguf.File
+		key     string
+		value   any
+		without string
+		want    string
+	}{
+		{mixtral, "llama.expert_used_count", uint32(4), "", "num_experts_per_tok is 4 of 3"},
+		{mixtral, "llama.expert_used_count", "two", "", `key "llama.expert_used_count" is the string "two"`},
+		{mixtral, "llama.expert_count", uint32(2), "", `tensor "blk.0.ffn_gate_inp.weight" is [3 16], want [2 16]`},
+		{mixtral, "llama.expert_count", uint32(4000), "", "numbers, the file has"},
+		{mixtral, "", nil, "blk.1.ffn_up_exps.weight", `missing "model.layers.1.block_sparse_moe.experts.0.up_proj.weight" [24 16]`},
+		{gemma, "gemma3.final_logit_softcapping", float32(30), "", "the logits of this family are not capped"},
+		{gemma, "gemma3.attention.sliding_window_pattern", []bool{true}, "", "names 1 layers of 4"},
+		{gemma, "gemma3.attention.sliding_window_pattern", "all", "", `"gemma3.attention.sliding_window_pattern" is the string "all"`},
+		{gemma, "", nil, "blk.0.post_ffw_norm.weight", `missing "model.layers.0.post_feedforward_layernorm.weight" [32]`},
+		{gemma, "general.architecture", "gemma4", "", `no language model is of architecture "gemma4"`},
+	} {
+		meta := slices.DeleteFunc(slices.Clone(c.f.Metadata()), func(kv gguf.KV) bool { return kv.Key == c.key })
+		if c.key != "" {
+			meta = append(meta, gguf.KV{Key: c.key, Value: c.value})
+		}
+		var list []gguf.Tensor
+		for _, name := range c.f.Names() {
+			if x, _ := c.f.Tensor(name); name != c.without {
+				list = append(list, x)
+			}
+		}
+		var b bytes.Buffer
+		if err := gguf.Encode(&b, list, meta); err != nil {
+			t.Fatal(err)
+		}
+		f, err := gguf.Parse(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := all.FromGGUF(f); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %q", c.key, c.without, err, c.want)
+		}
+	}
 }
 
 // FuzzModel: a file whose metadata or tensors say something else is refused, or is a model that computes; it neither panics nor

@@ -116,6 +116,9 @@ func TestImportanceErrors(t *testing.T) {
 		t.Error("a file that is not there")
 	}
 	m := drawn(t, gguf.F32, map[string][]int{"blk.0.ffn_up.weight": {8, 256}})
+	if _, err := Plan(m, Options{Type: fileType(t, "q4_k_m"), Importance: map[string][]float32{"blk.7.ffn_up.weight": make([]float32, 256)}}); err == nil || !strings.Contains(err.Error(), "no tensor has an importance") {
+		t.Errorf("importance of other names: %v", err)
+	}
 	for _, n := range []int{255, 512, 2048} {
 		_, err := Plan(m, Options{Type: fileType(t, "q4_k_m"), Importance: map[string][]float32{"blk.0.ffn_up.weight": make([]float32, n)}})
 		if err == nil || !strings.Contains(err.Error(), "is it of another model?") {

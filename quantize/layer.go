@@ -203,31 +203,45 @@ func (l *layer) gptq(ctx context.Context) error {
 	})
 }
 
-// gptqAll quantises projections that share an input.
+// gptqAll quantises projections that share an input: their rows together, since the inverse of the inputs' moments is most of the work.
 func (l *layer) gptqAll(list []string) error {
+	m := l.w[list[0]]
+	var rows []float32
 	for _, name := range list {
-		m := l.w[name]
-		g, err := quant.GPTQ(m.w, l.inputs[name], quant.GPTQOptions{Grid: quant.Grid{Bits: l.Bits, Group: l.group(m.cols), Symmetric: true}, ActOrder: l.ActOrder, Damp: l.Damp})
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		rows = append(rows, l.w[name].w...)
+	}
+	all, err := quant.GPTQ(rows, l.inputs[list[0]], quant.GPTQOptions{Grid: quant.Grid{Bits: l.Bits, Group: l.group(m.cols), Symmetric: true}, ActOrder: l.ActOrder, Damp: l.Damp})
+	if err != nil {
+		return fmt.Errorf("%s: %w", short(list[0]), err)
+	}
+	at := 0
+	for _, name := range list {
+		n := len(l.w[name].w) / m.cols
+		if err := l.gptqPut(name, all.Slice(at, at+n)); err != nil {
+			return fmt.Errorf("%s: %w", short(name), err)
 		}
-		p, err := quant.PackGPTQ(g, false)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		back, err := p.Unpack() // as it will be read: scales are rounded to float16
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		l.put(name+".qweight", safetensors.I32, int32Bytes(p.QWeight), len(p.QWeight)/p.Out, p.Out)
-		l.put(name+".qzeros", safetensors.I32, int32Bytes(p.QZeros), g.Groups, p.Out*p.Bits/32)
-		l.put(name+".scales", safetensors.F16, uint16Bytes(p.Scales), g.Groups, p.Out)
-		l.put(name+".g_idx", safetensors.I32, int32Bytes(p.GroupOf), p.In)
-		l.done(name, back.Values())
+		at += n
 	}
 	for _, name := range list {
 		delete(l.inputs, name)
 	}
+	return nil
+}
+
+func (l *layer) gptqPut(name string, g *quant.Grouped) error {
+	p, err := quant.PackGPTQ(g, false)
+	if err != nil {
+		return err
+	}
+	back, err := p.Unpack() // as it will be read: scales are rounded to float16
+	if err != nil {
+		return err
+	}
+	l.put(name+".qweight", safetensors.I32, int32Bytes(p.QWeight), len(p.QWeight)/p.Out, p.Out)
+	l.put(name+".qzeros", safetensors.I32, int32Bytes(p.QZeros), g.Groups, p.Out*p.Bits/32)
+	l.put(name+".scales", safetensors.F16, uint16Bytes(p.Scales), g.Groups, p.Out)
+	l.put(name+".g_idx", safetensors.I32, int32Bytes(p.GroupOf), p.In)
+	l.done(name, back.Values())
 	return nil
 }
 

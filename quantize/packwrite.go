@@ -255,8 +255,8 @@ func writeJSON(path string, v any) error {
 	})
 }
 
-// beside are the files of a checkpoint that go along with its weights.
-var beside = []string{"tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*", "generation_config.json"}
+// beside are the files of a checkpoint that go along with its weights, the licence too.
+var beside = []string{"tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*", "generation_config.json", "LICENSE*"}
 
 // copyBeside copies the tokenizer's files and then writes config.json, without which a folder is no checkpoint.
 func (p *packer) copyBeside(out string) error {

@@ -1,6 +1,7 @@
 package quantize
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -86,15 +87,17 @@ func plan(m *Model, o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Type: o.Type.String()}
-	used := make([]bool, len(o.Overrides))
+	used, known := make([]bool, len(o.Overrides)), len(o.Importance) == 0
 	for _, t := range m.Tensors {
 		to, err := typeOf(mix, t, o, used)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkImportance(t, o.Importance[t.Name]); err != nil {
+		importance, ok := o.Importance[t.Name]
+		if err := checkImportance(t, importance); err != nil {
 			return nil, err
 		}
+		known = known || ok
 		before, err := t.Type.Size(t.Shape)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
@@ -107,6 +110,9 @@ func plan(m *Model, o Options) (*Report, error) {
 		r.Weights += t.Len()
 		r.Before += before
 		r.After += after
+	}
+	if !known {
+		return nil, errors.New("no tensor has an importance under its name; is it of another model?")
 	}
 	for i, v := range o.Overrides {
 		if !used[i] {

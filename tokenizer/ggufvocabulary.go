@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/hanji-ml/hanji/gguf"
 )
 
@@ -16,7 +18,7 @@ import (
 // convert_hf_to_gguf.py writes it: SentencePiece BPE (tokenizer.model, with what tokenizer_config.json and added_tokens.json add),
 // or byte-level BPE (tokenizer.json) whose words are cut as GPT-2, Llama 3, Qwen 2 or SmolLM cut them. A folder without any
 // tokenizer is an fs.ErrNotExist; another kind is an error, and so is one that reads a text otherwise once it is in this form. What
-// GGUF cannot say is lost: that an added token takes the space beside it, or stands for whole words only.
+// GGUF cannot say is lost: that an added token takes the space beside it, or stands for whole words only; that text is composed first (NFC).
 func OpenVocabulary(dir string) (*Vocabulary, error) {
 	v, err := openVocabulary(dir)
 	if err == nil {
@@ -73,7 +75,7 @@ func byteVocabulary(dir string, data []byte) (*Vocabulary, error) {
 		return nil, err
 	}
 	b, ok := t.model.(*bpe)
-	if !ok || !b.bytewise || b.prefix != "" || b.suffix != "" || len(t.norm) > 0 {
+	if !ok || !b.bytewise || b.prefix != "" || b.suffix != "" || slices.ContainsFunc(t.norm, changes) {
 		return nil, errors.New("tokenizer.json is no byte-level BPE without normaliser; GGUF has those, and SentencePiece BPE from a tokenizer.model")
 	}
 	v := &Vocabulary{Model: "gpt2", Pre: t.preName(b)}
@@ -124,6 +126,12 @@ func byteVocabulary(dir string, data []byte) (*Vocabulary, error) {
 	bos, eos := slices.Equal(ids, []int32{t.roles.BOS}) || len(ids) == 2, slices.Equal(ids, []int32{t.roles.EOS}) || len(ids) == 2
 	v.AddBOS, v.AddEOS = &bos, &eos
 	return v, nil
+}
+
+// changes tells of a normaliser whether text is another after it: NFC, which Qwen's have, composes what is nearly always composed already.
+func changes(n normalizer) bool {
+	u, ok := n.(unicodeForm)
+	return !ok || u.form != norm.NFC
 }
 
 // preName is llama.cpp's name of the way in which t cuts words; "" where it has none.

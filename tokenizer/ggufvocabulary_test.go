@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/hanji-ml/hanji/internal/golden"
 	"github.com/hanji-ml/hanji/tokenizer"
 )
@@ -78,6 +80,9 @@ func TestOpenByteVocabulary(t *testing.T) {
 		if err := json.Unmarshal(read(t, filepath.Join(source, "tokenizer.json")), &file); err != nil {
 			t.Fatal(err)
 		}
+		if pre == "qwen2" {
+			file["normalizer"] = json.RawMessage(`{"type": "NFC"}`)
+		}
 		if c.cut != "" {
 			file["pre_tokenizer"] = json.RawMessage(`{"type": "Sequence", "pretokenizers": ` + c.cut + "}")
 		}
@@ -117,6 +122,7 @@ func TestOpenByteVocabulary(t *testing.T) {
 			if strings.Contains(text, "hanji") || strings.Contains(text, "<mask>") {
 				continue // whole words only, and with the space before: a GGUF file cannot say so of a token
 			}
+			text = norm.NFC.String(text)
 			for _, o := range []tokenizer.EncodeOptions{{}, {NoSpecial: true}} {
 				n++
 				if a, b := got.Encode(text, o), want.Encode(text, o); !slices.Equal(a, b) {

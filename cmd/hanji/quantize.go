@@ -190,7 +190,7 @@ func (o *quantizeFlags) blocks(cmd *cobra.Command, g *globals, in, out string, t
 		return nil, err
 	}
 	defer m.Close()
-	if q.Importance, err = o.importance(cmd, g, in, texts); err != nil {
+	if q.Importance, err = o.importance(cmd, g, in, m.Tensors, texts); err != nil {
 		return nil, err
 	}
 	r, err := quantize.Plan(m, q)

@@ -87,7 +87,7 @@ func (o *quantizeFlags) samples(in string, texts calibration) ([][]int32, error)
 }
 
 // importance of a GGUF file's columns, from a file or by running the model.
-func (o *quantizeFlags) importance(cmd *cobra.Command, g *globals, in string, texts calibration) (map[string][]float32, error) {
+func (o *quantizeFlags) importance(cmd *cobra.Command, g *globals, in string, tensors []gguf.Tensor, texts calibration) (map[string][]float32, error) {
 	var m *quantize.Importance
 	var err error
 	switch {
@@ -96,7 +96,11 @@ func (o *quantizeFlags) importance(cmd *cobra.Command, g *globals, in string, te
 	case o.Calibrate == "":
 		return nil, nil
 	case o.DryRun: // the mix depends on whether there is one, not on its numbers
-		return map[string][]float32{"": nil}, nil
+		none := map[string][]float32{}
+		for _, t := range tensors {
+			none[t.Name] = nil
+		}
+		return none, nil
 	default:
 		m, err = o.collect(cmd, g, in, texts)
 	}

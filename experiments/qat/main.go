@@ -25,11 +25,17 @@ import (
 	"github.com/hanji-ml/hanji/tokenizer"
 )
 
-// tiers are the two sizes that are compared: a type of blocks whose every scale is found by itself, and GPTQ's bits for about as many.
+// tiers are the two sizes that are compared: what weights are rounded to, each group by itself, in training and after it; and what of
+// as many bits or a few more looks at a calibration text.
 var tiers = []struct {
-	name, blocks string
-	gptq         int
-}{{"4 bits", "q4_0", 4}, {"2 bits", "q2_k", 2}}
+	name     string
+	rounding nn.FakeQuantOptions
+	kquant   string
+	bits     int
+}{{"4 bits", nn.FakeQuantOptions{Type: "int4", Group: 32, Targets: layers}, "q4_k_s", 4}, {"2 bits", nn.FakeQuantOptions{Type: "int2", Group: 32, Targets: layers}, "q2_k", 2}}
+
+// layers are the matrices that are rounded; embedding and output stay as they are, as in GPTQ's and AWQ's checkpoints.
+var layers = []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
 var seeds = []uint64{1, 2, 3}
 
@@ -75,35 +81,35 @@ type experiment struct {
 
 // one trains and measures all variants of a seed.
 func (e *experiment) one(seed uint64, out string) error {
-	base, err := e.train(seed, "", "", filepath.Join(out, "base"))
+	base, err := e.train(seed, "", nil, filepath.Join(out, "base"))
 	if err != nil {
 		return err
 	}
-	f32, err := e.train(seed, base, "", filepath.Join(out, "f32"))
+	f32, err := e.train(seed, base, nil, filepath.Join(out, "f32"))
 	if err != nil {
 		return err
 	}
 	ways := []eval.Way{{Name: "f32"}}
 	for _, t := range tiers {
-		qat, err := e.train(seed, base, t.blocks, filepath.Join(out, "qat-"+t.blocks))
+		name := t.rounding.Type
+		qat, err := e.train(seed, base, &t.rounding, filepath.Join(out, "qat-"+name))
 		if err != nil {
 			return err
 		}
-		low, err := e.train(seed, "", t.blocks, filepath.Join(out, "low-"+t.blocks))
+		low, err := e.train(seed, "", &t.rounding, filepath.Join(out, "low-"+name))
 		if err != nil {
 			return err
 		}
-		scratch, err := e.train(seed, low, t.blocks, filepath.Join(out, "scratch-"+t.blocks))
+		scratch, err := e.train(seed, low, &t.rounding, filepath.Join(out, "scratch-"+name))
 		if err != nil {
 			return err
 		}
-		kquant := map[string]string{"q4_0": "q4_k_s", "q2_k": "q2_k"}[t.blocks]
-		ways = append(ways, eval.Way{Name: t.name + "/" + methods[0], Type: t.blocks}, eval.Way{Name: t.name + "/" + methods[1], Type: kquant, Importance: true},
-			eval.Way{Name: t.name + "/" + methods[2], Type: "gptq", Bits: t.gptq, Group: 32})
-		if t.gptq == 4 { // AWQ has 4 bits only
+		ways = append(ways, eval.Way{Name: t.name + "/" + methods[0], Rounding: &t.rounding, Bits: t.bits}, eval.Way{Name: t.name + "/" + methods[1], Type: t.kquant, Importance: true},
+			eval.Way{Name: t.name + "/" + methods[2], Type: "gptq", Bits: t.bits, Group: 32})
+		if t.bits == 4 { // AWQ has 4 bits only
 			ways = append(ways, eval.Way{Name: t.name + "/" + methods[3], Type: "awq", Group: 32})
 		}
-		ways = append(ways, eval.Way{Name: t.name + "/" + methods[4], Type: t.blocks, Dir: qat}, eval.Way{Name: t.name + "/" + methods[5], Type: t.blocks, Dir: scratch})
+		ways = append(ways, eval.Way{Name: t.name + "/" + methods[4], Rounding: &t.rounding, Bits: t.bits, Dir: qat}, eval.Way{Name: t.name + "/" + methods[5], Rounding: &t.rounding, Bits: t.bits, Dir: scratch})
 	}
 	files := filepath.Join(out, "files")
 	if err := os.RemoveAll(files); err != nil {
@@ -114,7 +120,7 @@ func (e *experiment) one(seed uint64, out string) error {
 	}
 	var whole float64
 	return eval.Quantizations(context.Background(), f32, ways, eval.QuantizationsOptions{Text: e.unseen.Text, Calibration: e.seen.Text, Work: files, Open: open}, func(q eval.Quantized) {
-		if q.Bits == 32 {
+		if q.Name == "f32" {
 			whole = q.Nats
 		}
 		tier, method, _ := strings.Cut(q.Name, "/")
@@ -123,9 +129,9 @@ func (e *experiment) one(seed uint64, out string) error {
 	})
 }
 
-// train trains by the recipe: a new model, or from a base on at the recipe's tail; weights rounded to a type, "" for none. A run that is
+// train trains by the recipe: a new model, or from a base on at the recipe's tail; weights rounded, nil for not. A run that is
 // finished is not done again.
-func (e *experiment) train(seed uint64, base, rounding, out string) (string, error) {
+func (e *experiment) train(seed uint64, base string, rounding *nn.FakeQuantOptions, out string) (string, error) {
 	var both struct{ Base, Tail lm.Recipe }
 	if err := yaml.Load(e.recipe, &both, yaml.WithKnownFields()); err != nil {
 		return "", err
@@ -136,9 +142,7 @@ func (e *experiment) train(seed uint64, base, rounding, out string) (string, err
 		r.Model.From = base
 	}
 	r.Data.Text, r.Data.Val, r.Train.Seed = []string{e.seen.Path}, []string{e.unseen.Path}, seed
-	if rounding != "" {
-		r.QAT = &nn.FakeQuantOptions{Type: rounding}
-	}
+	r.QAT = rounding
 	_, err := r.Run(context.Background(), all.Decoders{}, lm.RunOptions{Out: out, Resume: true, Log: func(ev lm.Event) {
 		if ev.Kind == "step" && ev.Step%50 == 0 {
 			fmt.Fprintf(os.Stderr, "%s: step %d of %d, loss %.3f\n", out, ev.Step, ev.Total, ev.Loss)

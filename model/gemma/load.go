@@ -41,7 +41,12 @@ func Load(dir string, set map[string]string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, keep, err := llama.Fill(dir, c.Parameters(), func(bool) *Model { return New(c) }, binding(&c))
+	m, keep, err := llama.Fill(dir, c.Parameters(), func(reserve bool) *Model {
+		if reserve {
+			c.Reserve()
+		}
+		return New(c)
+	}, binding(&c))
 	if err != nil {
 		return nil, fmt.Errorf("gemma: %w", err)
 	}

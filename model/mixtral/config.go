@@ -15,7 +15,8 @@ type Config struct {
 	AuxCoef         float64 `json:"router_aux_loss_coef"` // of the load-balancing loss, in training
 	Jitter          float64 `json:"router_jitter_noise,omitempty"`
 
-	// hanji's own, for training: see nn.MoE, nn.ZLoss, nn.CV2.
+	// hanji's own, for training: see nn.MoE, nn.LoadBalance, nn.ZLoss, nn.CV2.
+	Balance    float64 `json:"router_balance_loss_coef,omitempty"` // of each layer's load-balancing loss; AuxCoef's takes the layers together
 	Capacity   float64 `json:"expert_capacity_factor,omitempty"`
 	ByChance   bool    `json:"second_expert_by_chance,omitempty"`
 	ZCoef      float64 `json:"router_z_loss_coef,omitempty"`
@@ -54,8 +55,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mixtral: config.json: num_local_experts is %d", c.Experts)
 	case c.ExpertsPerToken < 1 || c.ExpertsPerToken > c.Experts:
 		return fmt.Errorf("mixtral: config.json: num_experts_per_tok is %d of %d", c.ExpertsPerToken, c.Experts)
-	case !(c.AuxCoef >= 0 && c.ZCoef >= 0 && c.Importance >= 0 && c.Load >= 0):
-		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v, router_z_loss_coef %v, importance_loss_coef %v, load_loss_coef %v", c.AuxCoef, c.ZCoef, c.Importance, c.Load)
+	case !(c.AuxCoef >= 0 && c.Balance >= 0 && c.ZCoef >= 0 && c.Importance >= 0 && c.Load >= 0):
+		return fmt.Errorf("mixtral: config.json: router_aux_loss_coef is %v, router_balance_loss_coef %v, router_z_loss_coef %v, importance_loss_coef %v, load_loss_coef %v",
+			c.AuxCoef, c.Balance, c.ZCoef, c.Importance, c.Load)
 	case c.Noisy && c.ExpertsPerToken >= c.Experts:
 		return fmt.Errorf("mixtral: config.json: noisy_top_k needs num_experts_per_tok below num_local_experts, not %d of %d", c.ExpertsPerToken, c.Experts)
 	case !c.Noisy && c.Importance+c.Load > 0:

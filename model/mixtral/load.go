@@ -43,7 +43,12 @@ func Load(dir string, set map[string]string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, keep, err := llama.Fill(dir, c.Parameters(), func(bool) *Model { return New(c) }, weights.Options{Rename: rename})
+	m, keep, err := llama.Fill(dir, c.Parameters(), func(reserve bool) *Model {
+		if reserve {
+			c.Reserve()
+		}
+		return New(c)
+	}, weights.Options{Rename: rename})
 	if err != nil {
 		return nil, fmt.Errorf("mixtral: %w", err)
 	}

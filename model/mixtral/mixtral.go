@@ -126,8 +126,10 @@ func routerLogits(routed []nn.Routed) (list []*tensor.Tensor) {
 }
 
 // Loss is the mean next-token loss and, in training, times their coefficients, the losses that even the experts out: nn.LoadBalance and nn.ZLoss
-// over all layers, nn.CV2 of importance and load summed over them; see model.TrainableDecoder. What follows a row's last label that counts is
-// padding and leaves the first two alone.
+// over all layers together, nn.LoadBalance and nn.CV2 of importance and load summed over the layers; see model.TrainableDecoder. What follows a
+// row's last label that counts is padding and leaves the first three alone.
+//
+// Over all layers together, as transformers has it, an expert that is idle in one layer and busy in another passes for balanced.
 func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tensor {
 	x, routed := m.hidden(tokens)
 	loss := nn.CausalLoss(x, labels, model.IgnoreLabel, m.logits)
@@ -142,6 +144,9 @@ func (m *Model) Loss(_ *tensor.Ctx, tokens, labels *tensor.Tensor) *tensor.Tenso
 		loss = loss.Add(nn.ZLoss(logits, real).MulS(c.ZCoef))
 	}
 	for _, r := range routed {
+		if c.Balance > 0 {
+			loss = loss.Add(nn.LoadBalance([]*tensor.Tensor{r.Logits}, c.ExpertsPerToken, real).MulS(c.Balance))
+		}
 		if c.Importance > 0 {
 			loss = loss.Add(nn.CV2(r.Importance, false).MulS(c.Importance))
 		}

@@ -141,8 +141,9 @@ func TestLoss(t *testing.T) {
 	ctx.Next(1)
 	_, routed := m.hidden(ctx.Ints(ids, 1, len(ids)))
 	real := notPadding(ctx.Ints(labels, 1, len(ids)))
-	importance, load := 0.0, 0.0
+	balance, importance, load := 0.0, 0.0, 0.0
 	for _, r := range routed {
+		balance += nn.LoadBalance([]*tensor.Tensor{r.Logits}, 3, real).Item()
 		importance += nn.CV2(r.Importance, false).Item()
 		load += nn.CV2(r.Load, false).Item()
 	}
@@ -152,10 +153,11 @@ func TestLoss(t *testing.T) {
 		change func(c *Config)
 		more   float64
 	}{
-		"router_aux_loss_coef": {func(c *Config) { c.AuxCoef = 0.5 }, aux / 2},
-		"router_z_loss_coef":   {func(c *Config) { c.ZCoef = 0.5 }, z / 2},
-		"importance_loss_coef": {func(c *Config) { c.Importance = 2 }, importance * 2},
-		"load_loss_coef":       {func(c *Config) { c.Load = 2 }, load * 2},
+		"router_aux_loss_coef":     {func(c *Config) { c.AuxCoef = 0.5 }, aux / 2},
+		"router_balance_loss_coef": {func(c *Config) { c.Balance = 0.5 }, balance / 2},
+		"router_z_loss_coef":       {func(c *Config) { c.ZCoef = 0.5 }, z / 2},
+		"importance_loss_coef":     {func(c *Config) { c.Importance = 2 }, importance * 2},
+		"load_loss_coef":           {func(c *Config) { c.Load = 2 }, load * 2},
 	} {
 		if got := loss(ctx, k.change); math.Abs(got-plain-k.more) > 1e-12 || k.more < 1e-3 {
 			t.Errorf("%s: loss %v, want %v + %v", name, got, plain, k.more)
@@ -163,7 +165,7 @@ func TestLoss(t *testing.T) {
 	}
 	still := tensor.New(tensor.Options{})
 	defer still.Close()
-	all := func(c *Config) { c.AuxCoef, c.ZCoef, c.Importance, c.Load = 1, 1, 1, 1 }
+	all := func(c *Config) { c.AuxCoef, c.Balance, c.ZCoef, c.Importance, c.Load = 1, 1, 1, 1, 1 }
 	likelihood := loss(still, all)
 	zero := loss(still, nil)
 	counted, counts := m.LossCounts(still, still.Ints(ids, 1, len(ids)), still.Ints(labels, 1, len(ids)))
