@@ -82,13 +82,14 @@ func sentKey(r *http.Request) string {
 }
 
 // hostAllowed: a browser can be made to take any name for this machine's address, by whoever owns the name, but not an address.
+// None at all is a probe that speaks HTTP/1.0; browsers do not.
 func (s *Server) hostAllowed(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = hostport
 	}
 	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	return slices.ContainsFunc(s.o.Hosts, func(h string) bool { return h == "*" || strings.EqualFold(h, host) })

@@ -240,3 +240,37 @@ func TestServeFails(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestMetrics(t *testing.T) {
+	s := start(t, serve.Options{}, serve.ModelOptions{Engine: &script{say: []string{"a", "b", ""}}})
+	answer[completion](t, s, "/v1/chat/completions", chatWith(`, "n": 2`))
+	expectFault(t, s, "/v1/chat/completions", "{", 400, "", "")
+	send(s, "GET", "/a/path/that/nobody/knows", "")
+	for _, line := range []string{
+		`hanji:num_requests_running{model_name="tiny"} 3`, `hanji:kv_cache_usage_perc{model_name="tiny"} 0.75`,
+		`hanji:prompt_tokens_total{model_name="tiny"} 6`, `hanji:generation_tokens_total{model_name="tiny"} 6`,
+		`hanji:request_success_total{finished_reason="stop",model_name="tiny"} 2`, `hanji:time_to_first_token_seconds_count{model_name="tiny"} 1`,
+		`hanji:e2e_request_latency_seconds_count{model_name="tiny"} 1`, `hanji:http_requests_total{route="/v1/chat/completions",status="200"} 1`,
+		`hanji:http_requests_total{route="/v1/chat/completions",status="400"} 1`, `hanji:http_requests_total{route="other",status="404"} 1`, `hanji:panics_total 0`,
+	} {
+		if !metric(t, s, line) {
+			t.Errorf("no %s", line)
+		}
+	}
+}
+
+// The page is whole by itself: three files, none from elsewhere, and a policy that says so.
+func TestPageFiles(t *testing.T) {
+	s := start(t, serve.Options{}, serve.ModelOptions{Engine: &script{}})
+	for path, kind := range map[string]string{"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"} {
+		w := send(s, "GET", path, "")
+		text := strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", "")
+		policy := w.Header().Get("Content-Security-Policy")
+		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || len(text) < 500 || strings.Contains(text, "://") || strings.Contains(text, "innerHTML") {
+			t.Errorf("%s: %d, %s, %d bytes", path, w.Code, w.Header().Get("Content-Type"), len(text))
+		}
+		if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+	}
+}
