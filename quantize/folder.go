@@ -92,6 +92,10 @@ var plainTypes = map[safetensors.DType]quant.Type{safetensors.F32: quant.F32, sa
 
 // addTensors takes what the configuration asks for, all of it and nothing else.
 func (m *Model) addTensors(file *safetensors.File, d *folder) error {
+	have, asked := len(file.Names()), d.config.Layers*(9+3*d.experts)
+	if asked > 4*have+1000 { // no list of what a configuration makes up
+		return fmt.Errorf("config.json asks for more than %d tensors, the files have %d", asked, have)
+	}
 	want, stacks := d.checkpoint(), map[string][]gguf.Tensor{}
 	for _, name := range file.Names() {
 		t, _ := file.Tensor(name)

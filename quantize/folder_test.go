@@ -172,12 +172,13 @@ func TestConvertErrors(t *testing.T) {
 		config  string
 		tensors []safetensors.Tensor
 	}{
-		"num_hidden_layers is 0":                    {config + `, "num_hidden_layers": 0}`, []safetensors.Tensor{norm}},
-		`model_type "falcon" cannot be written`:     {strings.Replace(config, "llama", "falcon", 1) + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
-		"tensors are missing, such as":              {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
-		`tensor "other" is no part of a llama`:      {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: "other", DType: safetensors.U8, Shape: []int{1}, Data: []byte{1}}}},
-		`"model.norm.weight" is [2 2], want [4]`:    {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: norm.DType, Shape: []int{2, 2}, Data: norm.Data}}},
-		`"model.norm.weight" is F64, want F32, F16`: {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: safetensors.F64, Shape: []int{4}, Data: make([]byte, 32)}}},
+		"num_hidden_layers is 0":                            {config + `, "num_hidden_layers": 0}`, []safetensors.Tensor{norm}},
+		`model_type "falcon" cannot be written`:             {strings.Replace(config, "llama", "falcon", 1) + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
+		"asks for more than 9000 tensors, the files have 1": {config + `, "num_hidden_layers": 1000}`, []safetensors.Tensor{norm}},
+		"tensors are missing, such as":                      {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{norm}},
+		`tensor "other" is no part of a llama`:              {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: "other", DType: safetensors.U8, Shape: []int{1}, Data: []byte{1}}}},
+		`"model.norm.weight" is [2 2], want [4]`:            {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: norm.DType, Shape: []int{2, 2}, Data: norm.Data}}},
+		`"model.norm.weight" is F64, want F32, F16`:         {config + `, "num_hidden_layers": 1}`, []safetensors.Tensor{{Name: norm.Name, DType: safetensors.F64, Shape: []int{4}, Data: make([]byte, 32)}}},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(c.config), 0o644); err != nil {

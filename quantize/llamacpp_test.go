@@ -3,6 +3,7 @@ package quantize_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -150,19 +151,38 @@ func ours(t *testing.T, path string, ids []int32) []float32 {
 	return y.Read()
 }
 
-// llamaCpp writes llama.cpp's logits beside each file of a folder.
+// llamaCpp writes llama.cpp's logits beside each file of a folder, and holds the file against the one that its own quantiser makes of the
+// F32 file.
 func llamaCpp(t *testing.T, python, dir string, ids []int32) {
 	script := `
-import glob, json, sys, numpy, llama_cpp
-ids = json.loads(sys.argv[2])
+import ctypes, glob, json, sys, numpy, llama_cpp
+ids, types = json.loads(sys.argv[2]), json.loads(sys.argv[3])
 for path in sorted(glob.glob(sys.argv[1] + "/*.gguf")):
     m = llama_cpp.Llama(path, n_ctx=len(ids), n_batch=len(ids), n_ubatch=len(ids), logits_all=True, n_threads=1, verbose=False)
     m.eval(ids)
     numpy.asarray(m.scores[:len(ids)], numpy.float32).tofile(path[:-5] + ".logits")
     m.close()
+for name, ftype in types.items():
+    p = llama_cpp.llama_model_quantize_default_params()
+    p.ftype, p.nthread = ftype, 1
+    assert not llama_cpp.llama_model_quantize((sys.argv[1] + "/f32.gguf").encode(), (sys.argv[1] + "/theirs").encode(), ctypes.byref(p)), name
+    a, b = (open(sys.argv[1] + "/" + f, "rb").read() for f in ("theirs", name + ".gguf"))
+    assert a == b, name + ".gguf has other bytes than llama.cpp's"
 `
+	types := map[string]int{}
+	for _, name := range written {
+		typ, err := quantize.ParseType(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types[name] = int(typ)
+	}
+	asked, err := json.Marshal(types)
+	if err != nil {
+		t.Fatal(err)
+	}
 	list := strings.ReplaceAll(fmt.Sprint(ids), " ", ",")
-	if out, err := exec.Command(python, "-c", script, dir, list).CombinedOutput(); err != nil {
+	if out, err := exec.Command(python, "-c", script, dir, list, string(asked)).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
