@@ -36,6 +36,8 @@ else to install.
 Data goes to standard output, messages and progress to standard error. Exit codes: 0 done,
 1 the work failed, 2 the command line was wrong, 130 interrupted.`,
 		Example: `  hanji forecast sales.csv
+  hanji chat model.gguf -p "Why is the sky blue?"
+  hanji serve model.gguf
   hanji inspect model.safetensors
   hanji train recipes/ttm-finetune.yaml --out runs/ttm --dry-run
   hanji version --json
