@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -31,28 +32,13 @@ func OpenData(path string, o Options) (Data, error) {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
 	} else {
-		d, err = readTableData(r, path, o) // errors of package table name the file
+		d, err = readTableData(r, path, &o) // errors of package table name the file
 	}
 	if err != nil {
 		return Data{}, err
 	}
-	for i, name := range d.names() {
-		if slices.Contains(splitList(strings.TrimPrefix(o.CategoricalFeature, "name:")), name) {
-			d.Columns[i].Categorical = true
-		}
-	}
+	setCategorical(d.Columns, &o)
 	return d, d.openSideFiles(path)
-}
-
-// names gives what columns are called in options: their name with "name:", else their number.
-func (d *Data) names() []string {
-	out := make([]string, len(d.Columns))
-	for i := range out {
-		if out[i] = d.Columns[i].Name; out[i] == "" {
-			out[i] = strconv.Itoa(i)
-		}
-	}
-	return out
 }
 
 // looksLibSVM tells whether the first line has index:value pairs.
@@ -86,50 +72,80 @@ func (s selector) has(name string, index int) bool {
 	return slices.Contains(s.words, strconv.Itoa(index))
 }
 
-func readTableData(r io.Reader, path string, o Options) (Data, error) {
-	header := table.No
-	if o.Header {
-		header = table.Yes
-	}
-	t, err := table.Read(r, path, table.Options{Header: header})
-	if err != nil {
-		return Data{}, err
-	}
-	var d Data
+// columnRoles tells by the options what the columns of a table are.
+func columnRoles(names []string, o *Options) (roles, error) {
 	label := newSelector(o.LabelColumn)
 	if len(label.words) == 0 {
 		label.words = []string{"0"}
 	}
 	weight, group, ignore, categorical := newSelector(o.WeightColumn), newSelector(o.GroupColumn), newSelector(o.IgnoreColumn), newSelector(o.CategoricalFeature)
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		index, isLabel := len(d.Columns), label.has(c.Name, i)
-		skip := !isLabel && ignore.has(c.Name, index)
-		values, err := c.AsFloats()
-		if err != nil {
-			if !skip {
-				return Data{}, textError(t, c, err)
-			}
-			values = make([]float64, t.Rows())
-		}
-		if isLabel {
-			d.Label, d.labelIndex = values, i
+	r := roles{label: -1, weight: -1, group: -1}
+	for i, name := range names {
+		index := len(r.columns)
+		if label.has(name, i) {
+			r.label = i
 			continue
 		}
-		col := Column{Values: values, Categorical: categorical.has(c.Name, index), Ignore: skip}
+		c, ignored := Column{Categorical: categorical.has(name, index)}, ignore.has(name, index)
 		if o.Header {
-			col.Name = c.Name
+			c.Name = name
 		}
+		c.Ignore = ignored
 		switch {
-		case weight.has(c.Name, index):
-			d.Weight, col.Ignore = values, true
-		case group.has(c.Name, index):
-			d.Group, col.Ignore = runs(values), true
+		case weight.has(name, index):
+			r.weight, c.Ignore = i, true
+		case group.has(name, index):
+			r.group, c.Ignore = i, true
 		}
-		d.Columns = append(d.Columns, col)
+		r.columns, r.place, r.text = append(r.columns, c), append(r.place, i), append(r.text, ignored)
 	}
-	if d.Label == nil {
-		return Data{}, fmt.Errorf("gbdt: no label column %q", o.LabelColumn)
+	if r.label < 0 {
+		return r, fmt.Errorf("gbdt: no label column %q", o.LabelColumn)
+	}
+	setCategorical(r.columns, o)
+	return r, nil
+}
+
+// setCategorical marks the columns that the options name or number, in files of any kind.
+func setCategorical(columns []Column, o *Options) {
+	words := splitList(strings.TrimPrefix(o.CategoricalFeature, "name:"))
+	for i := range columns {
+		c := &columns[i]
+		c.Categorical = c.Categorical || slices.Contains(words, cmp.Or(c.Name, strconv.Itoa(i)))
+	}
+}
+
+func readTableData(r io.Reader, path string, o *Options) (Data, error) {
+	t, err := table.Read(r, path, table.Options{Header: tableHeader(o)})
+	if err != nil {
+		return Data{}, err
+	}
+	names := make([]string, len(t.Columns))
+	for i := range t.Columns {
+		names[i] = t.Columns[i].Name
+	}
+	roles, err := columnRoles(names, o)
+	if err != nil {
+		return Data{}, err
+	}
+	values := make([][]float64, len(t.Columns))
+	for i := range t.Columns {
+		if values[i], err = t.Columns[i].AsFloats(); err != nil {
+			if k := slices.Index(roles.place, i); k < 0 || !roles.text[k] {
+				return Data{}, textError(t, &t.Columns[i], err)
+			}
+			values[i] = make([]float64, t.Rows())
+		}
+	}
+	d := Data{Columns: roles.columns, Label: values[roles.label], labelIndex: roles.label}
+	for i, place := range roles.place {
+		d.Columns[i].Values = values[place]
+	}
+	if roles.weight >= 0 {
+		d.Weight = values[roles.weight]
+	}
+	if roles.group >= 0 {
+		d.Group = runs(values[roles.group])
 	}
 	return d, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/hanji-ml/hanji/internal/par"
@@ -29,14 +30,18 @@ func (c *Column) at(i int) float64 {
 	return c.Values[i]
 }
 
-// Data is what a Dataset is made from. The columns are kept, not copied: training goes on from another model, makes
-// linear leaves and cross-validates by them.
+// Data is what a Dataset is made from. The columns are kept, not copied: training goes on from another model and makes
+// linear leaves by them.
 type Data struct {
 	Columns   []Column
 	Label     []float64 // used as float32, as in LightGBM
 	Weight    []float64 // of rows; nil: all 1
 	Group     []int     // sizes of queries, in order, for ranking; nil: none
 	InitScore []float64 // raw scores to start from, class after class; nil: none
+
+	// FreeRaw drops the columns' values once they are binned (free_raw_data of LightGBM's Python package); training
+	// with LinearTree or from an InitModel is then an error, where the data set was not binned for it.
+	FreeRaw bool
 
 	labelIndex int  // column of the file that the label was
 	sparse     bool // from LibSVM text, whose last features may not occur
@@ -45,7 +50,7 @@ type Data struct {
 // Dataset is binned training or validation data. It is immutable and may be used by several trainings at once.
 type Dataset struct {
 	rows    int
-	columns []Column // as given
+	columns []Column // as given, or without values: see raw
 	names   []string
 	mappers []*binMapper // of all features
 	used    []int32      // features that are not trivial
@@ -59,6 +64,10 @@ type Dataset struct {
 	options Options
 
 	labelIndex int
+
+	raw      bool // columns have the values that they were given; linear leaves do with float32
+	scoredBy *Model
+	scores   []float64 // what scoredBy predicts, class after class, where the values it needs are not kept
 }
 
 // binColumn holds the bins of one feature: u8, or u16 where there are more than 256.
@@ -67,11 +76,27 @@ type binColumn struct {
 	u16 []uint16
 }
 
+// makeBins makes room for rows of a feature with so many bins.
+func makeBins(rows, bins int) binColumn {
+	if bins <= 256 {
+		return binColumn{u8: make([]uint8, rows)}
+	}
+	return binColumn{u16: make([]uint16, rows)}
+}
+
 func (c *binColumn) at(i int32) int {
 	if c.u8 != nil {
 		return int(c.u8[i])
 	}
 	return int(c.u16[i])
+}
+
+func (c *binColumn) set(i, bin int) {
+	if c.u8 != nil {
+		c.u8[i] = uint8(bin)
+	} else {
+		c.u16[i] = uint16(bin)
+	}
 }
 
 // maxBins is the most bins that a feature can have.
@@ -88,10 +113,24 @@ func NewDataset(d Data, o Options) (*Dataset, error) {
 	if err := ds.describe(d); err != nil {
 		return nil, err
 	}
-	if err := ds.findMappers(); err != nil {
+	rng := newRandom(o.DataRandomSeed)
+	sample := rng.sample(ds.rows, min(ds.rows, o.BinConstructSampleCnt))
+	err = ds.findMappers(len(sample), func(feature int, scratch []float64) []float64 {
+		c := &ds.columns[feature]
+		for _, row := range sample {
+			if v := c.at(row); !isZero(v) {
+				scratch = append(scratch, v)
+			}
+		}
+		return scratch
+	})
+	if err != nil {
 		return nil, err
 	}
 	ds.binAll()
+	if d.FreeRaw && !o.LinearTree {
+		ds.dropValues()
+	}
 	return ds, nil
 }
 
@@ -107,7 +146,23 @@ func (ds *Dataset) NewValid(d Data) (*Dataset, error) {
 	}
 	v.names = ds.names
 	v.binAll()
+	if d.FreeRaw && !ds.options.LinearTree {
+		v.dropValues()
+	}
 	return v, nil
+}
+
+// hasValues tells whether the columns have values, if perhaps rounded to float32.
+func (ds *Dataset) hasValues() bool {
+	return !slices.ContainsFunc(ds.columns, func(c Column) bool { return c.Len() == 0 })
+}
+
+// dropValues keeps of the columns only what they are.
+func (ds *Dataset) dropValues() {
+	ds.raw, ds.columns = false, slices.Clone(ds.columns)
+	for i := range ds.columns {
+		ds.columns[i].Values, ds.columns[i].Float32 = nil, nil
+	}
 }
 
 // NumRows is the number of rows.
@@ -129,22 +184,28 @@ func (ds *Dataset) describe(d Data) error {
 	if len(d.Columns) == 0 {
 		return fmt.Errorf("gbdt: data has no columns")
 	}
-	ds.rows, ds.columns, ds.labelIndex = d.Columns[0].Len(), d.Columns, d.labelIndex
+	ds.rows, ds.columns, ds.raw, ds.labelIndex = d.Columns[0].Len(), d.Columns, true, d.labelIndex
 	if ds.rows == 0 || ds.rows > math.MaxInt32 {
 		return fmt.Errorf("gbdt: data has %d rows, want 1 to %d", ds.rows, math.MaxInt32)
 	}
+	ds.nameColumns()
 	for i := range d.Columns {
-		c := &d.Columns[i]
-		name := strings.Join(strings.Fields(c.Name), "_")
+		if c := &d.Columns[i]; c.Len() != ds.rows || c.Values != nil && c.Float32 != nil {
+			return fmt.Errorf("gbdt: column %d (%s) has %d rows, column 0 has %d", i, clip(ds.names[i]), c.Len(), ds.rows)
+		}
+	}
+	return ds.setLabels(d)
+}
+
+// nameColumns makes names of the columns that a model file can hold.
+func (ds *Dataset) nameColumns() {
+	for i := range ds.columns {
+		name := strings.Join(strings.Fields(ds.columns[i].Name), "_")
 		if name == "" {
 			name = fmt.Sprintf("Column_%d", i)
 		}
 		ds.names = append(ds.names, name)
-		if c.Len() != ds.rows || c.Values != nil && c.Float32 != nil {
-			return fmt.Errorf("gbdt: column %d (%s) has %d rows, column 0 has %d", i, clip(name), c.Len(), ds.rows)
-		}
 	}
-	return ds.setLabels(d)
 }
 
 func (ds *Dataset) setLabels(d Data) error {
@@ -212,8 +273,9 @@ func (ds *Dataset) setGroups(group []int) error {
 	return nil
 }
 
-// findMappers finds the bins of each column from a sample of its rows.
-func (ds *Dataset) findMappers() error {
+// findMappers finds the bins of each column from a sample of its rows. values gives those of them that are not zero; it
+// may append to scratch.
+func (ds *Dataset) findMappers(sampled int, values func(feature int, scratch []float64) []float64) error {
 	o := &ds.options
 	if o.MaxBinByFeature != nil && len(o.MaxBinByFeature) != len(ds.columns) {
 		return fmt.Errorf("gbdt: max_bin_by_feature has %d entries for %d columns", len(o.MaxBinByFeature), len(ds.columns))
@@ -222,10 +284,8 @@ func (ds *Dataset) findMappers() error {
 	if err != nil {
 		return err
 	}
-	rng := newRandom(o.DataRandomSeed)
-	sample := rng.sample(ds.rows, min(ds.rows, o.BinConstructSampleCnt))
 	p := binParams{minDataInBin: o.MinDataInBin, useMissing: o.UseMissing, zeroAsMissing: o.ZeroAsMissing, preFilter: o.FeaturePreFilter,
-		minSplitData: int(float64(o.MinDataInLeaf*len(sample)) / float64(ds.rows))}
+		minSplitData: int(float64(o.MinDataInLeaf*sampled) / float64(ds.rows))}
 	ds.mappers = make([]*binMapper, len(ds.columns))
 	errs := make([]error, len(ds.columns))
 	scratch := make([][]float64, par.Threads())
@@ -240,13 +300,8 @@ func (ds *Dataset) findMappers() error {
 			p.maxBin = o.MaxBinByFeature[i]
 		}
 		p.forced = forced[i]
-		values := scratch[worker][:0]
-		for _, row := range sample {
-			if v := c.at(row); !isZero(v) {
-				values = append(values, v)
-			}
-		}
-		ds.mappers[i], errs[i] = findBins(values, len(sample), c.Categorical, p)
+		values := values(i, scratch[worker][:0])
+		ds.mappers[i], errs[i] = findBins(values, sampled, c.Categorical, p)
 		scratch[worker] = values
 	})
 	ds.inner = make([]int32, len(ds.columns))
@@ -273,11 +328,7 @@ const binChunk = 1 << 14
 func (ds *Dataset) binAll() {
 	ds.bins = make([]binColumn, len(ds.used))
 	for j, f := range ds.used {
-		if ds.mappers[f].numBin <= 256 {
-			ds.bins[j].u8 = make([]uint8, ds.rows)
-		} else {
-			ds.bins[j].u16 = make([]uint16, ds.rows)
-		}
+		ds.bins[j] = makeBins(ds.rows, ds.mappers[f].numBin)
 	}
 	chunks := (ds.rows + binChunk - 1) / binChunk
 	par.For(len(ds.used)*chunks, 1, func(task, _ int) {
@@ -326,62 +377,6 @@ func readForcedBins(path string, features int) ([][]float64, error) {
 		}
 	}
 	return out, nil
-}
-
-// Subset gives the data set of some rows, ascending, with the same bins. Of a data set with queries they must be whole
-// queries.
-func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
-	for i, r := range rows {
-		if r < 0 || r >= ds.rows || i > 0 && r <= rows[i-1] {
-			return nil, fmt.Errorf("gbdt: subset: row %d at position %d: want rows in 0..%d, ascending", r, i, ds.rows-1)
-		}
-	}
-	d := Data{Columns: make([]Column, len(ds.columns)), Label: pick(ds.label, rows), Weight: pick(ds.weight, rows)}
-	for j := range ds.columns {
-		c := ds.columns[j]
-		c.Name, c.Values, c.Float32 = ds.names[j], pick(c.Values, rows), pick32(c.Float32, rows)
-		d.Columns[j] = c
-	}
-	for k := range len(ds.init) / ds.rows {
-		d.InitScore = append(d.InitScore, pick(ds.init[k*ds.rows:(k+1)*ds.rows], rows)...)
-	}
-	for q, at := 0, 0; q+1 < len(ds.queries) && at < len(rows); q++ {
-		lo, hi := int(ds.queries[q]), int(ds.queries[q+1])
-		n := 0
-		for at+n < len(rows) && rows[at+n] < hi {
-			n++
-		}
-		if n != 0 && n != hi-lo {
-			return nil, fmt.Errorf("gbdt: subset: it holds %d of the %d rows of query %d, want all or none", n, hi-lo, q)
-		}
-		if n > 0 {
-			d.Group = append(d.Group, n)
-		}
-		at += n
-	}
-	return ds.NewValid(d)
-}
-
-func pick[T float32 | float64](v []T, rows []int) []float64 {
-	if v == nil {
-		return nil
-	}
-	out := make([]float64, len(rows))
-	for i, r := range rows {
-		out[i] = float64(v[r])
-	}
-	return out
-}
-
-func pick32(v []float32, rows []int) []float32 {
-	if v == nil {
-		return nil
-	}
-	out := make([]float32, len(rows))
-	for i, r := range rows {
-		out[i] = v[r]
-	}
-	return out
 }
 
 // row copies the values of a row.

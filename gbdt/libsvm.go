@@ -13,78 +13,107 @@ import (
 const (
 	maxLibSVMFeatures = 1 << 20
 	maxLibSVMCells    = 1 << 31
+	maxLibSVMLine     = 1 << 26
 )
 
 // ReadLibSVM reads lines "label index:value index:value …", indices from 0; what is not named is zero. "qid:n" after
 // the label groups rows into queries.
 func ReadLibSVM(r io.Reader) (Data, error) {
-	type cell struct {
-		row   int32
-		value float64
+	rows, err := parseLibSVM(r, 1)
+	if err != nil {
+		return Data{}, err
 	}
-	d := Data{sparse: true}
-	var columns [][]cell
-	var queries []float64
+	d := Data{sparse: true, Label: rows.label}
+	if err := checkCells(len(d.Label), rows.features); err != nil {
+		return Data{}, err
+	}
+	if rows.query != nil {
+		d.Group = runs(rows.query)
+	}
+	for range rows.features {
+		d.Columns = append(d.Columns, Column{Values: make([]float64, len(d.Label))})
+	}
+	for _, x := range rows.cells {
+		d.Columns[x.column].Values[x.row] = x.value
+	}
+	return d, nil
+}
+
+// checkCells refuses what dense columns would be too large for.
+func checkCells(rows, features int) error {
+	if int64(rows)*int64(features) > maxLibSVMCells {
+		return fmt.Errorf("gbdt: %d rows of %d features are too many for dense columns", rows, features)
+	}
+	return nil
+}
+
+// libSVMRows is the content of LibSVM text.
+type libSVMRows struct {
+	label, query []float64 // query is nil without qid
+	cells        []libSVMCell
+	features     int // one more than the largest index
+}
+
+type libSVMCell struct {
+	row, column int32
+	value       float64
+}
+
+func parseLibSVM(r io.Reader, line int) (*libSVMRows, error) {
+	p := &libSVMRows{}
 	sc := bufio.NewScanner(r)
-	sc.Buffer(nil, 1<<26)
-	for line := 1; sc.Scan(); line++ {
+	sc.Buffer(nil, maxLibSVMLine)
+	for ; sc.Scan(); line++ {
 		text, _, _ := strings.Cut(sc.Text(), "#")
 		words := strings.Fields(text)
 		if len(words) == 0 {
 			continue
 		}
-		fail := func(word string) error {
-			return fmt.Errorf("gbdt: line %d: %q is neither a label nor index:value", line, clip(word))
+		if err := p.add(words, line); err != nil {
+			return nil, err
 		}
-		label, err := parseF64(words[0])
-		if err != nil {
-			return Data{}, fail(words[0])
-		}
-		row := int32(len(d.Label))
-		d.Label = append(d.Label, label)
-		for _, w := range words[1:] {
-			key, text, _ := strings.Cut(w, ":")
-			value, err := parseF64(text)
-			if err != nil {
-				return Data{}, fail(w)
-			}
-			if key == "qid" {
-				queries = append(queries, value)
-				continue
-			}
-			index, err := strconv.Atoi(key)
-			if err != nil || index < 0 {
-				return Data{}, fail(w)
-			}
-			if index >= maxLibSVMFeatures {
-				return Data{}, fmt.Errorf("gbdt: line %d: index %d, at most %d is read", line, index, maxLibSVMFeatures-1)
-			}
-			for len(columns) <= index {
-				columns = append(columns, nil)
-			}
-			columns[index] = append(columns[index], cell{row, value})
+		if p.query != nil && len(p.query) != len(p.label) {
+			return nil, fmt.Errorf("gbdt: line %d: %d of %d lines have a qid", line, len(p.query), len(p.label))
 		}
 	}
 	if err := sc.Err(); err != nil {
-		return Data{}, fmt.Errorf("gbdt: %w", err)
+		return nil, fmt.Errorf("gbdt: line %d: %w", line, err)
 	}
-	if int64(len(columns))*int64(len(d.Label)) > maxLibSVMCells {
-		return Data{}, fmt.Errorf("gbdt: %d rows of %d features are too many for dense columns", len(d.Label), len(columns))
+	return p, nil
+}
+
+// add takes in a line.
+func (p *libSVMRows) add(words []string, line int) error {
+	fail := func(word string) error {
+		return fmt.Errorf("gbdt: line %d: %q is neither a label nor index:value", line, clip(word))
 	}
-	if queries != nil {
-		if len(queries) != len(d.Label) {
-			return Data{}, fmt.Errorf("gbdt: %d of %d lines have a qid", len(queries), len(d.Label))
+	label, err := parseF64(words[0])
+	if err != nil {
+		return fail(words[0])
+	}
+	row := int32(len(p.label))
+	p.label = append(p.label, label)
+	for _, w := range words[1:] {
+		key, text, _ := strings.Cut(w, ":")
+		value, err := parseF64(text)
+		if err != nil {
+			return fail(w)
 		}
-		d.Group = runs(queries)
-	}
-	for _, cells := range columns {
-		c := Column{Values: make([]float64, len(d.Label))}
-		for _, x := range cells {
-			c.Values[x.row] = x.value
+		if key == "qid" {
+			p.query = append(p.query, value)
+			continue
 		}
-		d.Columns = append(d.Columns, c)
+		index, err := strconv.Atoi(key)
+		if err != nil || index < 0 {
+			return fail(w)
+		}
+		if index >= maxLibSVMFeatures {
+			return fmt.Errorf("gbdt: line %d: index %d, at most %d is read", line, index, maxLibSVMFeatures-1)
+		}
+		p.features = max(p.features, index+1)
+		p.cells = append(p.cells, libSVMCell{row, int32(index), value})
 	}
-	return d, nil
+	return nil
 }
 
 // fit makes LibSVM data as wide as other data is: features that do not occur are zero, those that nobody knows are

@@ -130,6 +130,8 @@ type Options struct {
 	GroupColumn                string
 	IgnoreColumn               string
 	CategoricalFeature         string
+	SaveBinary                 bool
+	TwoRound                   bool // only read what can be read in pieces: see OpenDataset
 	StartIterationPredict      int
 	NumIterationPredict        int
 	PredictRawScore            bool

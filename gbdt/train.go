@@ -86,6 +86,9 @@ func newTrainer(ds *Dataset, o *Options) (*trainer, error) {
 		return nil, fmt.Errorf("gbdt: the data was binned with min_data_in_leaf=%d and left out features for it, training asks for %d: bin with that, or with feature_pre_filter=false",
 			b.MinDataInLeaf, o.MinDataInLeaf)
 	}
+	if o.LinearTree && !ds.hasValues() {
+		return nil, fmt.Errorf("gbdt: linear_tree needs the values of the columns, and this data set keeps only their bins: bin it with linear_tree=true")
+	}
 	t := &trainer{o: o, ds: ds, rate: o.LearningRate}
 	var err error
 	if t.obj, err = newObjective(ds, o); err != nil {
@@ -143,6 +146,15 @@ func (t *trainer) start(score []float64, ds *Dataset) error {
 	t.hasInit = true
 	t.first = len(m.trees)
 	k := t.obj.classes
+	if ds.scoredBy == m {
+		for i, v := range ds.scores {
+			score[i] += v
+		}
+		return nil
+	}
+	if !ds.raw {
+		return fmt.Errorf("gbdt: going on from a model needs the values of the columns, and this data set keeps only their bins; bin it with Options.InitModel, or from text without FreeRaw")
+	}
 	par.For(ds.rows, predictBlock, func(lo, hi int) {
 		row, p := make([]float64, len(ds.columns)), make([]float64, k)
 		for i := lo; i < hi; i++ {
@@ -179,6 +191,9 @@ func (t *trainer) addSets() error {
 			if err := t.start(s.score, v.Data); err != nil {
 				return fmt.Errorf("gbdt: validation set %s: %w", clip(s.name), err)
 			}
+		}
+		if t.o.LinearTree && !v.Data.hasValues() {
+			return fmt.Errorf("gbdt: validation set %s keeps only bins, linear_tree needs the values of the columns", clip(s.name))
 		}
 		var err error
 		if s.metrics, err = newEvaluators(v.Data, t.o, t.f); err != nil {

@@ -1,6 +1,12 @@
 package table
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// errUnclosed tells a quoted field that goes on behind the end of the text from other mistakes.
+var errUnclosed = errors.New("quote not closed")
 
 // scanner cuts separated text into fields (RFC 4180: a field that starts with a quote ends with one, may hold
 // separators and line breaks, and doubles its quotes; a quote elsewhere is an ordinary character). The text ends with
@@ -66,7 +72,7 @@ func (s *scanner) quoted() (text []byte, last bool, err error) {
 			i++
 		}
 		if i == len(buf) {
-			return nil, true, &Error{Name: s.name, Line: first, Msg: "a quote opened here is never closed; close it or set NoQuotes"}
+			return nil, true, &Error{Name: s.name, Line: first, Msg: "a quote opened here is never closed; close it or set NoQuotes", Err: errUnclosed}
 		}
 		part := buf[start:i]
 		doubled := buf[i+1] == '"' // there is a byte: the text ends with a line break

@@ -47,31 +47,16 @@ func Read(r io.Reader, name string, o Options) (*Table, error) {
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("table: %s: %w", name, err)
 	}
-	var body io.Reader = br
-	closer := func() {}
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, &Error{Name: name, Msg: "damaged gzip data: " + err.Error(), Err: err}
-		}
-		body = z
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(br, zstd.WithDecoderMaxMemory(uint64(o.MaxBytes)), zstd.WithDecoderMaxWindow(256<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, &Error{Name: name, Msg: "damaged zstd data: " + err.Error(), Err: err}
-		}
-		body, closer = z, z.Close
-	case bytes.HasPrefix(head, []byte("PAR1")):
+	if bytes.HasPrefix(head, []byte("PAR1")) {
 		if f, ok := r.(*os.File); ok {
 			if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 				return readParquet(name, f, st.Size(), &o)
 			}
 		}
-	default:
-		if err := refuse(name, head); err != nil {
-			return nil, err
-		}
+	}
+	body, closer, err := decompress(br, name, head, &o)
+	if err != nil {
+		return nil, err
 	}
 	data, err := readAll(body, sizeHint(r, br, body == io.Reader(br)), o.MaxBytes)
 	closer()
@@ -83,6 +68,25 @@ func Read(r io.Reader, name string, o Options) (*Table, error) {
 		return nil, &Error{Name: name, Msg: "cannot be read to its end: " + err.Error(), Err: err}
 	}
 	return readBytes(name, data, &o)
+}
+
+// decompress unwraps gzip and zstd, told by the first bytes, and refuses what is no table by them.
+func decompress(br *bufio.Reader, name string, head []byte, o *Options) (body io.Reader, closer func(), err error) {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, nil, &Error{Name: name, Msg: "damaged gzip data: " + err.Error(), Err: err}
+		}
+		return z, func() {}, nil
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(br, zstd.WithDecoderMaxMemory(uint64(o.MaxBytes)), zstd.WithDecoderMaxWindow(256<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, nil, &Error{Name: name, Msg: "damaged zstd data: " + err.Error(), Err: err}
+		}
+		return z, z.Close, nil
+	}
+	return br, func() {}, refuse(name, head)
 }
 
 // sizeHint is the size of a regular file or of a reader in memory, to read it in one piece; 0 where unknown.

@@ -25,9 +25,10 @@ func newBoostCmd(g *globals) *cobra.Command {
 side files (.weight, .init, .query), model files and predictions.
 
 task=train (default) writes output_model, task=predict output_result, task=refit moves the leaf values of input_model
-towards other data, task=convert_model writes input_model as Go source. A parameter that LightGBM does not know is warned of; one that it knows and hanji does not support
-(device_type, tree_learner other than the default, save_binary) is an error. Messages and metrics
-go to standard error in LightGBM's form. Files appear whole or not at all.`,
+towards other data, task=convert_model writes input_model as Go source, task=save_binary writes data and valid, binned, to
+FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
+hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
+error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf
   hanji boost config=train.conf num_trees=500 early_stopping=20 output_model=long.txt
   hanji boost task=train objective=binary data=train.csv header=true label=name:y valid=test.csv metric=auc
@@ -53,9 +54,9 @@ go to standard error in LightGBM's form. Files appear whole or not at all.`,
 			case "convert_model":
 				return boostConvert(o, log)
 			case "save_binary":
-				return usagef("task=save_binary is not supported; there are train, predict, refit and convert_model")
+				return boostSaveBinary(cmd.Context(), o, log)
 			}
-			return usagef("task=%s is not known; there are train, predict, refit and convert_model", o.Task)
+			return usagef("task=%s is not known; there are train, predict, refit, convert_model and save_binary", o.Task)
 		},
 	}
 }
@@ -122,8 +123,11 @@ func checkBoostOptions(o *gbdt.Options) error {
 			return err
 		}
 	}
-	if isPredict(o.Task) {
+	switch {
+	case isPredict(o.Task):
 		return checkPlace("output_result", o.OutputResult)
+	case o.Task == "save_binary":
+		return nil
 	}
 	if o.Checkpoint != "" {
 		if err := checkPlace("checkpoint", o.Checkpoint); err != nil {

@@ -67,15 +67,32 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 	return nil
 }
 
-// openBoostData reads and bins the training data and adds the validation sets to the options.
+// boostSaveBinary is task=save_binary: data and valid as they are after binning.
+func boostSaveBinary(ctx context.Context, o gbdt.Options, log *boostLog) error {
+	begun := time.Now()
+	o.SaveBinary, o.IsProvideTrainingMetric = true, false
+	train, err := openBoostData(ctx, &o, log)
+	if err != nil {
+		return err
+	}
+	log.info("Finished loading data in %s seconds", since(begun))
+	log.info("Number of data points in the train set: %d, number of used features: %d", train.NumRows(), usedFeatures(train))
+	log.info("Save data as binary finished, exit.")
+	return nil
+}
+
+// openBoostData reads and bins the training data and adds the validation sets to the options; with save_binary it saves
+// them.
 func openBoostData(ctx context.Context, o *gbdt.Options, log *boostLog) (*gbdt.Dataset, error) {
-	d, err := gbdt.OpenData(o.Data, *o)
+	train, err := gbdt.OpenDataset(o.Data, *o)
 	if err != nil {
 		return nil, err
 	}
-	train, err := gbdt.NewDataset(d, *o)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Data, err)
+	for _, line := range train.OtherBinning(*o) {
+		log.warn("%s is saved data: %s is ignored", o.Data, line)
+	}
+	if err := saveBinary(train, o, o.Data, log); err != nil {
+		return nil, err
 	}
 	if o.IsProvideTrainingMetric {
 		o.Validation = append(o.Validation, gbdt.Validation{Name: "training", Data: train})
@@ -84,17 +101,25 @@ func openBoostData(ctx context.Context, o *gbdt.Options, log *boostLog) (*gbdt.D
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, err := gbdt.OpenData(file, *o)
+		valid, err := train.OpenValid(file, *o)
 		if err != nil {
 			return nil, err
 		}
-		valid, err := train.NewValid(d)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		if err := saveBinary(valid, o, file, log); err != nil {
+			return nil, err
 		}
 		o.Validation = append(o.Validation, gbdt.Validation{Name: "valid_" + strconv.Itoa(i+1), Data: valid})
 	}
 	return train, nil
+}
+
+// saveBinary saves a data set where save_binary asks for it, beside its file.
+func saveBinary(ds *gbdt.Dataset, o *gbdt.Options, file string, log *boostLog) error {
+	if !o.SaveBinary {
+		return nil
+	}
+	log.info("Saving data to binary file %s.bin", file)
+	return ds.Save(file + ".bin")
 }
 
 func usedFeatures(ds *gbdt.Dataset) int {
