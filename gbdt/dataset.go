@@ -16,14 +16,21 @@ type Column struct {
 	Name        string // default Column_0, Column_1, …
 	Values      []float64
 	Float32     []float32 // instead of Values
+	Stride      int       // the values lie so many apart, as in rows side by side; default 1
 	Categorical bool      // the numbers are codes of categories, 0…2³¹−1; negative ones count as missing
 	Ignore      bool      // keeps its place among the features, but is never split on
 }
 
 // Len is the number of rows.
-func (c *Column) Len() int { return max(len(c.Values), len(c.Float32)) }
+func (c *Column) Len() int {
+	stride := max(c.Stride, 1)
+	return (max(len(c.Values), len(c.Float32)) + stride - 1) / stride
+}
 
 func (c *Column) at(i int) float64 {
+	if c.Stride > 1 {
+		i *= c.Stride
+	}
 	if c.Float32 != nil {
 		return float64(c.Float32[i])
 	}
@@ -89,6 +96,15 @@ func (c *binColumn) at(i int32) int {
 		return int(c.u8[i])
 	}
 	return int(c.u16[i])
+}
+
+// fill bins the values of rows lo, lo+1, ….
+func (c *binColumn) fill(m *binMapper, lo int, values []float64) {
+	if c.u8 != nil {
+		binValues(m, c.u8[lo:lo+len(values)], values)
+	} else {
+		binValues(m, c.u16[lo:lo+len(values)], values)
+	}
 }
 
 func (c *binColumn) set(i, bin int) {
@@ -161,7 +177,7 @@ func (ds *Dataset) hasValues() bool {
 func (ds *Dataset) dropValues() {
 	ds.raw, ds.columns = false, slices.Clone(ds.columns)
 	for i := range ds.columns {
-		ds.columns[i].Values, ds.columns[i].Float32 = nil, nil
+		ds.columns[i].Values, ds.columns[i].Float32, ds.columns[i].Stride = nil, nil, 0
 	}
 }
 
@@ -332,11 +348,17 @@ func (ds *Dataset) binAll() {
 	}
 	chunks := (ds.rows + binChunk - 1) / binChunk
 	par.For(len(ds.used)*chunks, 1, func(task, _ int) {
-		j := task / chunks
-		lo := task % chunks * binChunk
+		j := task % len(ds.used) // all columns of a piece of rows, which may lie side by side, before the next piece
+		lo := task / len(ds.used) * binChunk
 		hi := min(lo+binChunk, ds.rows)
 		c, m := &ds.columns[ds.used[j]], ds.mappers[ds.used[j]]
 		switch b := &ds.bins[j]; {
+		case c.Stride > 1:
+			values := make([]float64, hi-lo)
+			for i := range values {
+				values[i] = c.at(lo + i)
+			}
+			b.fill(m, lo, values)
 		case b.u8 == nil && c.Float32 != nil:
 			binValues(m, b.u16[lo:hi], c.Float32[lo:hi])
 		case b.u8 == nil:

@@ -122,9 +122,9 @@ func (ds *Dataset) arrays(h *savedHeader, do func(any) error) error {
 	for i := range h.Columns {
 		switch h.Columns[i].Values {
 		case 4:
-			list = append(list, ds.columns[i].Float32)
+			list = append(list, packed(ds.columns[i].Float32, ds.columns[i].Stride))
 		case 8:
-			list = append(list, ds.columns[i].Values)
+			list = append(list, packed(ds.columns[i].Values, ds.columns[i].Stride))
 		}
 	}
 	for _, v := range list {
@@ -133,6 +133,18 @@ func (ds *Dataset) arrays(h *savedHeader, do func(any) error) error {
 		}
 	}
 	return nil
+}
+
+// packed gives the values of a column without what lies between them.
+func packed[T any](v []T, stride int) []T {
+	if stride <= 1 {
+		return v
+	}
+	out := make([]T, 0, len(v)/stride+1)
+	for i := 0; i < len(v); i += stride {
+		out = append(out, v[i])
+	}
+	return out
 }
 
 // arrayPiece is how many numbers are converted at a time.

@@ -68,6 +68,49 @@ func readFile(t testing.TB, path string) []byte {
 	return b
 }
 
+// Columns that lie side by side in rows bin, train, split into folds and are saved as those that do not.
+func TestStride(t *testing.T) {
+	for _, o := range []Options{{}, {LinearTree: true}} {
+		o.NumIterations, o.NumLeaves = 3, 8
+		d := smallData(40000, 1)
+		e := Data{Label: d.Label, Columns: make([]Column, len(d.Columns))}
+		x := make([]float64, len(d.Columns)*len(d.Label))
+		x32 := make([]float32, len(x))
+		for j := range d.Columns {
+			for i := range d.Label {
+				x32[i*len(d.Columns)+j] = float32(d.Columns[j].Values[i])
+				x[i*len(d.Columns)+j], d.Columns[j].Values[i] = float64(x32[i*len(d.Columns)+j]), float64(x32[i*len(d.Columns)+j])
+			}
+			e.Columns[j] = Column{Float32: x32[j:], Stride: len(d.Columns), Categorical: d.Columns[j].Categorical}
+			if j == 2 {
+				e.Columns[j].Float32, e.Columns[j].Values = nil, x[j:]
+			}
+		}
+		var want string
+		for i, d := range []Data{d, e} {
+			ds, err := NewDataset(d, o)
+			must(t, err)
+			path := filepath.Join(t.TempDir(), "d.bin")
+			must(t, ds.Save(path))
+			saved, err := OpenDataset(path, o)
+			must(t, err)
+			for k, ds := range []*Dataset{ds, saved} {
+				rows := KFold(40000, 2)[0].Train
+				half, err := ds.Subset(rows)
+				must(t, err)
+				m, err := Train(context.Background(), half, o)
+				must(t, err)
+				got := text(t, m)
+				if i == 0 && k == 0 {
+					want = got
+				} else if got != want {
+					t.Errorf("linear %v: data %d, saved %d gives another model", o.LinearTree, i, k)
+				}
+			}
+		}
+	}
+}
+
 // What needs values that a saved data set has not is an error that says so; folds of it are not.
 func TestSavedDatasetWithoutValues(t *testing.T) {
 	o := Options{NumIterations: 3, NumLeaves: 6}

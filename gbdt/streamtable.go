@@ -163,16 +163,11 @@ func (p *tableRows) sample(values [][]float64, rows []int) {
 
 func (p *tableRows) bin(ds *Dataset, first int) {
 	for j, f := range ds.used {
-		b, m := &ds.bins[j], ds.mappers[f]
 		c := p.columns[f]
 		if c == nil {
 			c = make([]float64, p.rows)
 		}
-		if b.u8 != nil {
-			binValues(m, b.u8[first:first+p.rows], c)
-		} else {
-			binValues(m, b.u16[first:first+p.rows], c)
-		}
+		ds.bins[j].fill(ds.mappers[f], first, c)
 	}
 }
 

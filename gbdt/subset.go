@@ -24,7 +24,13 @@ func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
 	}
 	v.columns, v.bins = make([]Column, len(ds.columns)), make([]binColumn, len(ds.bins))
 	for j, c := range ds.columns {
-		c.Values, c.Float32 = pick(c.Values, rows), pick(c.Float32, rows)
+		if stride := max(c.Stride, 1); c.Len() > 0 {
+			at := make([]int, len(rows))
+			for i, r := range rows {
+				at[i] = r * stride
+			}
+			c.Values, c.Float32, c.Stride = pick(c.Values, at), pick(c.Float32, at), 1
+		}
 		v.columns[j] = c
 	}
 	for j, b := range ds.bins {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ func benchGBDT(o benchOptions) error {
 	if o.trees < 1 {
 		return usagef("--trees is %d, want 1 or more", o.trees)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(20)) // as hanji boost does
 	x, width, err := readRowMatrix(o.data)
 	if err != nil {
 		return err
@@ -99,13 +101,10 @@ func rowMatrixData(x []float32, width int) gbdt.Data {
 	n := len(x) / width
 	d := gbdt.Data{Label: make([]float64, n), Columns: make([]gbdt.Column, width-1)}
 	for j := range d.Columns {
-		d.Columns[j].Float32 = make([]float32, n)
+		d.Columns[j] = gbdt.Column{Float32: x[1+j:], Stride: width}
 	}
 	for i := range n {
 		d.Label[i] = float64(x[i*width])
-		for j := range d.Columns {
-			d.Columns[j].Float32[i] = x[i*width+1+j]
-		}
 	}
 	return d
 }

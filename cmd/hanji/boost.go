@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ error in LightGBM's form. Files appear whole or not at all.`,
   hanji boost task=predict data=test.csv header=true input_model=LightGBM_model.txt output_result=predictions.txt`,
 		Args: takes(1, math.MaxInt, "config=FILE or KEY=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Data are few large arrays without pointers: collecting often costs next to nothing and saves a third of the memory.
+			defer debug.SetGCPercent(debug.SetGCPercent(20))
 			log := &boostLog{w: cmd.ErrOrStderr(), quiet: g.Quiet}
 			o, err := readBoostOptions(args, log)
 			if err != nil {
