@@ -260,20 +260,21 @@ func TestPullChecksums(t *testing.T) {
 	}
 	for _, name := range []string{"model-00002-of-00002.safetensors", "tokenizer.json"} {
 		for more, want := range map[int]string{0: "came with checksum", 5: "gives more than"} {
-			s.Hub = func(w http.ResponseWriter, r *http.Request) bool {
+			onHub := func(w http.ResponseWriter, r *http.Request) bool {
 				bad := name == "tokenizer.json" && strings.HasSuffix(r.URL.Path, "/tokenizer.json")
 				if bad {
 					flip(w, name, more)
 				}
 				return bad
 			}
-			s.Store = func(w http.ResponseWriter, r *http.Request) bool {
+			onStore := func(w http.ResponseWriter, r *http.Request) bool {
 				bad := strings.HasSuffix(r.URL.Path, name)
 				if bad {
 					flip(w, name, more)
 				}
 				return bad
 			}
+			s.Set(func() { s.Hub, s.Store = onHub, onStore })
 			h := open(t, s, nil)
 			if _, err := h.Pull(context.Background(), ref(t, "acme/folder"), hub.PullOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s, %d bytes more: %v", name, more, err)
@@ -281,11 +282,11 @@ func TestPullChecksums(t *testing.T) {
 			if _, err := h.Find(ref(t, "acme/folder")); !errors.Is(err, hub.ErrNotCached) {
 				t.Errorf("found: %v", err)
 			}
-			s.Hub, s.Store = nil, nil
+			s.Set(func() { s.Hub, s.Store = nil, nil })
 			same(t, s, h, pull(t, h, "acme/folder"))
 		}
 	}
-	s.Hub = func(w http.ResponseWriter, r *http.Request) bool {
+	other := func(w http.ResponseWriter, r *http.Request) bool {
 		bad := strings.HasSuffix(r.URL.Path, "/tokenizer.json")
 		if bad {
 			w.Header().Set("Etag", `"`+strings.Repeat("ab", 20)+`"`)
@@ -293,6 +294,7 @@ func TestPullChecksums(t *testing.T) {
 		}
 		return bad
 	}
+	s.Set(func() { s.Hub = other })
 	if _, err := open(t, s, nil).Pull(context.Background(), ref(t, "acme/folder"), hub.PullOptions{}); err == nil || !strings.Contains(err.Error(), "serves another file than it lists") {
 		t.Errorf("another tag: %v", err)
 	}
@@ -316,10 +318,11 @@ func TestPullToken(t *testing.T) {
 	if stored == 0 {
 		t.Error("nothing was redirected")
 	}
-	s.Store = func(w http.ResponseWriter, _ *http.Request) bool {
+	refuse := func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "no", http.StatusBadRequest)
 		return true
 	}
+	s.Set(func() { s.Store = refuse })
 	h = open(t, s, func(o *hub.Options) { o.Token = "hf_secret" })
 	if _, err := h.Pull(context.Background(), ref(t, "acme/blocks-GGUF"), hub.PullOptions{}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
@@ -392,11 +395,12 @@ func TestPullRetries(t *testing.T) {
 	if d := time.Since(start); d < 2*time.Second {
 		t.Errorf("done after %v, with several waits of a second", d)
 	}
-	s.Hub = func(w http.ResponseWriter, _ *http.Request) bool {
+	broken := func(w http.ResponseWriter, _ *http.Request) bool {
 		n.Add(1)
 		http.Error(w, "broken", http.StatusInternalServerError)
 		return true
 	}
+	s.Set(func() { s.Hub = broken })
 	n.Store(0)
 	if _, err := open(t, s, nil).Pull(context.Background(), ref(t, "acme/blocks-GGUF"), hub.PullOptions{}); err == nil || !strings.Contains(err.Error(), "given up after 5 tries") || n.Load() != 5 {
 		t.Errorf("%v after %d tries", err, n.Load())
@@ -426,13 +430,14 @@ func TestPullNames(t *testing.T) {
 		{"path": "a\x00.json"}, {"path": "./x.json"}, {"path": strings.Repeat("x", 600)}, {"oid": "../../../x"}, {"oid": "zz"}, {"size": -1},
 		{"lfs": map[string]any{"oid": "../../x", "size": 1}}, {"lfs": map[string]any{"oid": strings.Repeat("a", 64), "size": -1}},
 	} {
-		s.Listed = func(e map[string]any) {
+		change := func(e map[string]any) {
 			if e["path"] == "tokenizer.json" {
 				for k, v := range bad {
 					e[k] = v
 				}
 			}
 		}
+		s.Set(func() { s.Listed = change })
 		h := open(t, s, nil)
 		if _, err := h.Pull(context.Background(), ref(t, "acme/folder"), hub.PullOptions{}); err == nil || !strings.Contains(err.Error(), "lists a file that cannot be") {
 			t.Errorf("%v: %v", bad, err)

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// Server is the hub. Set the fields before the first request.
+// Server is the hub. Fields are set before the first request, or by Set.
 type Server struct {
 	URL     string // what HF_ENDPOINT is to be
 	Storage string // address of the server that large files are redirected to
@@ -56,6 +56,13 @@ func Start(repos map[string]map[string][]byte) (s *Server, stop func()) {
 	return s, func() { main.Close(); store.Close() }
 }
 
+// Set changes fields while requests may still be under way.
+func (s *Server) Set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // Requests are those that came, as "hub GET /path range authorization".
 func (s *Server) Requests() []string {
 	s.mu.Lock()
@@ -67,8 +74,9 @@ func (s *Server) logged(who string, first func() func(http.ResponseWriter, *http
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, strings.TrimSpace(fmt.Sprint(who, " ", r.Method, " ", r.URL.Path, " ", r.Header.Get("Range"), " ", r.Header.Get("Authorization"))))
+		f := first()
 		s.mu.Unlock()
-		if f := first(); f != nil && f(w, r) {
+		if f != nil && f(w, r) {
 			return
 		}
 		then(w, r)
@@ -156,6 +164,9 @@ func answer(w http.ResponseWriter, v any) {
 }
 
 func (s *Server) tree(w http.ResponseWriter, r *http.Request, files map[string][]byte) {
+	s.mu.Lock()
+	listed := s.Listed
+	s.mu.Unlock()
 	list := []map[string]any{{"type": "directory", "oid": gitID(nil), "size": 0, "path": "folder"}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		b := files[name]
@@ -165,8 +176,8 @@ func (s *Server) tree(w http.ResponseWriter, r *http.Request, files map[string][
 			e["lfs"] = map[string]any{"oid": hex.EncodeToString(sum[:]), "size": len(b), "pointerSize": 130}
 			e["oid"] = gitID(sum[:])
 		}
-		if s.Listed != nil {
-			s.Listed(e)
+		if listed != nil {
+			listed(e)
 		}
 		list = append(list, e)
 	}
