@@ -36,7 +36,7 @@ func hubServer(ts *testscript.TestScript, neg bool, args []string) {
 	s, stop := hubtest.Start(repos)
 	ts.Defer(stop)
 	if len(args) == 2 {
-		s.Token = args[1]
+		s.Set(func() { s.Token = args[1] })
 	}
 	ts.Setenv("HF_ENDPOINT", s.URL)
 }

@@ -50,9 +50,11 @@ func New(t testing.TB, repos map[string]map[string][]byte) *Server {
 // Start is New without a test; stop ends it.
 func Start(repos map[string]map[string][]byte) (s *Server, stop func()) {
 	s = &Server{Repos: repos}
-	main := httptest.NewServer(s.logged("hub", func() func(http.ResponseWriter, *http.Request) bool { return s.Hub }, s.serve))
-	store := httptest.NewServer(s.logged("storage", func() func(http.ResponseWriter, *http.Request) bool { return s.Store }, s.store))
-	s.URL, s.Storage = main.URL, store.URL
+	main := httptest.NewUnstartedServer(s.logged("hub", func() func(http.ResponseWriter, *http.Request) bool { return s.Hub }, s.serve))
+	store := httptest.NewUnstartedServer(s.logged("storage", func() func(http.ResponseWriter, *http.Request) bool { return s.Store }, s.store))
+	s.URL, s.Storage = "http://"+main.Listener.Addr().String(), "http://"+store.Listener.Addr().String()
+	main.Start()
+	store.Start()
 	return s, func() { main.Close(); store.Close() }
 }
 
@@ -112,6 +114,9 @@ func refuse(w http.ResponseWriter, status int, code string) {
 
 // serve answers GET and HEAD of /api/models/REPO/revision/REV, …/tree/REV and /REPO/resolve/REV/FILE.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	token, gated := s.Token, s.Gated
+	s.mu.Unlock()
 	api, isAPI := strings.CutPrefix(r.URL.EscapedPath(), "/api/models/")
 	parts := strings.SplitN(strings.TrimPrefix(api, "/"), "/", 4)
 	if len(parts) < 3 {
@@ -121,10 +126,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	repo := parts[0] + "/" + parts[1]
 	files := s.Repos[repo]
 	switch {
-	case files == nil, s.Token != "" && r.Header.Get("Authorization") == "":
+	case files == nil, token != "" && r.Header.Get("Authorization") == "":
 		refuse(w, http.StatusUnauthorized, "RepoNotFound")
 		return
-	case s.Gated[repo], s.Token != "" && r.Header.Get("Authorization") != "Bearer "+s.Token:
+	case gated[repo], token != "" && r.Header.Get("Authorization") != "Bearer "+token:
 		refuse(w, http.StatusForbidden, "GatedRepo")
 		return
 	}
