@@ -192,7 +192,8 @@ func TestEngineIsStream(t *testing.T) {
 					}
 				}
 				s := e.Stats()
-				if (s.PrefixHits > 0) != (o.Prefixes == 0) {
+				// Where a window has passed a beginning it cannot be shared: whether that is so depends on who came when.
+				if s.PrefixHits > 0 && o.Prefixes != 0 || s.PrefixHits == 0 && o.Prefixes == 0 && m.Spec().Windows == nil {
 					t.Errorf("%d tokens were found in the cache", s.PrefixHits)
 				}
 				if s.Requests != 20 || s.Rows < s.Steps || s.OutputTokens == 0 {
