@@ -63,8 +63,10 @@ func (e *Engine) sweep() {
 func (e *Engine) release(o *Output) {
 	e.keep(o)
 	e.running = slices.DeleteFunc(e.running, func(r *Output) bool { return r == o })
+	free := e.free()
 	e.mu.Lock()
 	e.active--
+	e.stats.CacheFree, e.stats.Prefixes = free, len(e.kept)
 	e.mu.Unlock()
 }
 
