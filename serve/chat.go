@@ -208,13 +208,12 @@ func (s *Server) chatStream(w http.ResponseWriter, r *http.Request, q *request, 
 	if f != nil {
 		return f
 	}
+	var last any
 	if usage {
 		out.Choices, out.Usage = []wireChoice{}, u.wire()
-		if to.send("", out) != nil {
-			return nil
-		}
+		last = out
 	}
-	_ = to.send("", "[DONE]") // a client that left has no use for it
+	to.finish(last)
 	return nil
 }
 

@@ -204,13 +204,12 @@ func (s *Server) completionStream(w http.ResponseWriter, r *http.Request, q *req
 	if f != nil {
 		return f
 	}
+	var last any
 	if usage {
 		out.Choices, out.Usage = []wireCompleted{}, u.wire()
-		if to.send("", out) != nil {
-			return nil
-		}
+		last = out
 	}
-	_ = to.send("", "[DONE]") // a client that left has no use for it
+	to.finish(last)
 	return nil
 }
 

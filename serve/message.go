@@ -105,3 +105,18 @@ func conversation(list []message) ([]chat.Message, *fault) {
 	}
 	return out, nil
 }
+
+// textOr reads a list, or a text in place of it, which one makes an item of.
+func textOr[T any](raw []byte, param, what string, one func(text string) T) (list []T, err error) {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return []T{one(text)}, nil
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		if f := asFault(err); f != nil {
+			return nil, f
+		}
+		return nil, invalid(param, "%s: %v", what, err)
+	}
+	return list, nil
+}

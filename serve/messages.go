@@ -56,21 +56,9 @@ type contentBlock struct {
 	IsError   bool            `json:"is_error"`
 }
 
-func (b *blocks) UnmarshalJSON(raw []byte) error {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		*b = blocks{{Type: "text", Text: text}}
-		return nil
-	}
-	var list []contentBlock
-	if err := json.Unmarshal(raw, &list); err != nil {
-		if f := asFault(err); f != nil {
-			return f
-		}
-		return invalid("messages", "content is neither text nor a list of blocks: %v", err)
-	}
-	*b = list
-	return nil
+func (b *blocks) UnmarshalJSON(raw []byte) (err error) {
+	*b, err = textOr(raw, "messages", "content is neither text nor a list of blocks", func(text string) contentBlock { return contentBlock{Type: "text", Text: text} })
+	return err
 }
 
 type messagesTool struct {

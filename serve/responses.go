@@ -76,21 +76,9 @@ type responseItem struct {
 	Output    content `json:"output"`
 }
 
-func (in *responseInput) UnmarshalJSON(b []byte) error {
-	var text string
-	if json.Unmarshal(b, &text) == nil {
-		*in = responseInput{{Role: "user", Content: content(text)}}
-		return nil
-	}
-	var list []responseItem
-	if err := json.Unmarshal(b, &list); err != nil {
-		if f := asFault(err); f != nil {
-			return f
-		}
-		return invalid("input", "input is neither text nor a list of items: %v", err)
-	}
-	*in = list
-	return nil
+func (in *responseInput) UnmarshalJSON(raw []byte) (err error) {
+	*in, err = textOr(raw, "input", "input is neither text nor a list of items", func(text string) responseItem { return responseItem{Role: "user", Content: content(text)} })
+	return err
 }
 
 // messages are the items as a chat has them: calls belong to the assistant's turn before.

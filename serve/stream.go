@@ -64,6 +64,13 @@ func (s *stream) flush() error {
 	return s.c.Flush()
 }
 
+// finish ends a stream of OpenAI's, with a last event before the mark, nil for none. A client that left has no use for either.
+func (s *stream) finish(last any) {
+	if last == nil || s.send("", last) == nil {
+		_ = s.send("", "[DONE]")
+	}
+}
+
 // end sends what went wrong in the middle of an answer, when its status is sent already.
 func (s *stream) end(r *http.Request, f *fault) {
 	name := ""

@@ -6,7 +6,6 @@ import (
 
 	"github.com/hanji-ml/hanji/gguf"
 	"github.com/hanji-ml/hanji/model/llama"
-	"github.com/hanji-ml/hanji/weights"
 )
 
 // isGGUF recognises Gemma 3's files.
@@ -22,12 +21,10 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := weights.EnoughGGUF(f, c.Parameters()); err != nil {
-		return nil, err
-	}
+	parameters := c.Parameters()
 	c.Reserve()
-	m := New(c)
-	if err := weights.BindGGUF(m, f, tensorName); err != nil {
+	m, err := llama.FillGGUF(f, parameters, func() *Model { return New(c) }, tensorName)
+	if err != nil {
 		return nil, err
 	}
 	m.file = f

@@ -43,16 +43,27 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := weights.EnoughGGUF(f, c.Parameters()); err != nil {
-		return nil, err
-	}
+	parameters := c.Parameters()
 	c.Reserve()
-	m := New(c)
-	if err := weights.BindGGUF(m, f, TensorName); err != nil {
+	m, err := FillGGUF(f, parameters, func() *Model { return New(c) }, TensorName)
+	if err != nil {
 		return nil, err
 	}
 	m.file = f
 	return m, nil
+}
+
+// FillGGUF is Fill from an open GGUF file: a model of about so many numbers, whose weights stay in the file's formats; name gives the
+// model's name for a file's tensor.
+func FillGGUF[M any](f *gguf.File, numbers int64, build func() M, name func(string) string) (m M, err error) {
+	if err := weights.EnoughGGUF(f, numbers); err != nil {
+		return m, err
+	}
+	filled := build()
+	if err := weights.BindGGUF(filled, f, name); err != nil {
+		return m, err
+	}
+	return filled, nil
 }
 
 // Close gives the file's mapping back. A model that was not read from a GGUF file has none.
