@@ -117,8 +117,10 @@ func (t *trainer) identity() string {
 		data(ds.queries)
 		data(ds.init)
 		for i := range ds.bins {
-			data(ds.bins[i].u8)
-			data(ds.bins[i].u16)
+			data(ds.bins[i].array())
+		}
+		if s := ds.sparse; s != nil {
+			data(s.list.array())
 		}
 	}
 	for _, m := range t.ds.mappers {

@@ -120,7 +120,7 @@ func (l *learner) forcedInfo(infos map[int32]*splitInfo, f *forcedSplit, leaf in
 		state = &l.larger
 	}
 	p, m := &l.search, &l.meta[f.inner]
-	bins := l.pool[leaf].bins[l.layout.offset[f.inner]:l.layout.offset[f.inner+1]]
+	bins := l.layout.view(l.pool[leaf], int(f.inner))
 	count := int(l.part.count[leaf])
 	factor := float64(count) / state.hess
 	info := &splitInfo{feature: m.feature, inner: f.inner, threshold: f.bin, defaultLeft: true}

@@ -10,7 +10,7 @@ type binSum struct{ grad, hess float64 }
 
 // histogram holds the bins of all features of one leaf.
 type histogram struct {
-	bins       []binSum // feature f has bins[offset[f]:offset[f+1]]; 256 unused ones follow the last
+	bins       []binSum // see binLayout; 256 unused ones follow the last
 	splittable []bool   // by feature: false once no split of it was possible, for all that comes below
 }
 
@@ -26,28 +26,45 @@ const smallLeaf = 1 << 11
 
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
-	columns []binColumn
-	rows    []uint64   // bins of a row side by side, 8 a word; nil if some feature has more than 256 bins
-	stride  int        // words a row
-	offset  []int      // of each feature's bins in a histogram
-	scratch [][]uint64 // words of a block, for each task
+	columns []binColumn // those of bytes first
+	bytes   int         // how many these are
+	rows    []uint64    // bytes of a row side by side, 8 a word
+	stride  int         // words a row
+	offset  []int       // of each column's bins in a histogram, and of what is behind them
+	scratch [][]uint64  // words of a block, for each task
+	sparse  *sparseRows // nil: none; its bins are behind those of the columns
+	cuts    []uint32    // numbers of sparse from which on another worker adds up
+	views   []binView   // by feature
 }
 
-// newBinLayout lays out all features by rows, if they fit.
+// binView is where a feature's bins are in a histogram. Where bin 0 is the most frequent it may be somebody else's.
+type binView struct{ lo, hi, skip int }
+
+// newBinLayout lays out columns of bytes by rows.
 func newBinLayout(ds *Dataset) binLayout {
-	l := binLayout{columns: ds.bins, offset: make([]int, len(ds.used)+1)}
-	byRow := len(ds.used) > 0
-	for j, f := range ds.used {
-		l.offset[j+1] = l.offset[j] + ds.mappers[f].numBin
-		byRow = byRow && ds.bins[j].u8 != nil
+	l := binLayout{columns: ds.bins, offset: make([]int, len(ds.bins)+1), sparse: ds.sparse, views: make([]binView, len(ds.places))}
+	for c, n := range ds.layout.bins {
+		l.offset[c+1] = l.offset[c] + n
+		if ds.bins[c].u8 != nil {
+			l.bytes++
+		}
 	}
-	if !byRow {
-		return l
+	for j := range ds.places {
+		p, bins := &ds.places[j], ds.mappers[ds.used[j]].numBin
+		at := l.offset[len(ds.bins)]
+		if p.column >= 0 {
+			at = l.offset[p.column]
+		}
+		at += int(p.lo) - int(p.skip)
+		l.views[j] = binView{at, at + bins, int(p.skip)}
 	}
-	l.stride = (len(ds.used) + histogramGroup - 1) / histogramGroup
+	if l.sparse != nil {
+		l.cuts = l.sparse.cuts(par.Threads())
+	}
+	l.stride = (l.bytes + histogramGroup - 1) / histogramGroup
 	l.rows = make([]uint64, ds.rows*l.stride)
 	par.For(ds.rows, 1<<12, func(lo, hi int) {
-		for j := range ds.bins {
+		for j := range l.bytes {
 			u8, word, shift := ds.bins[j].u8[lo:hi], lo*l.stride+j/histogramGroup, 8*(j%histogramGroup)
 			for _, b := range u8 {
 				l.rows[word] |= uint64(b) << shift
@@ -59,15 +76,24 @@ func newBinLayout(ds *Dataset) binLayout {
 }
 
 func (l *binLayout) newHistogram() *histogram {
-	features := len(l.offset) - 1
-	return &histogram{bins: make([]binSum, l.offset[features]+256), splittable: make([]bool, features)}
+	bins := l.offset[len(l.columns)] + 256
+	if l.sparse != nil {
+		bins += l.sparse.numbers
+	}
+	return &histogram{bins: make([]binSum, bins), splittable: make([]bool, len(l.views))}
 }
 
-// build adds up gradients and hessians of rows in row order, feature by feature, so that the sums have LightGBM's bits
+// view gives a feature's bins.
+func (l *binLayout) view(h *histogram, f int) []binSum { return h.bins[l.views[f].lo:l.views[f].hi] }
+
+// build adds up gradients and hessians of rows in row order, column by column of those used, so that the sums have LightGBM's bits
 // whatever the number of threads. gh belongs to the rows, in their order; nil rows are all.
 func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair) {
-	if l.rows == nil {
-		l.buildByColumn(h, used, rows, gh)
+	l.buildByColumn(h, used, rows, gh)
+	if l.sparse != nil {
+		l.buildSparse(h, rows, gh)
+	}
+	if used = used[:l.bytes]; l.bytes == 0 {
 		return
 	}
 	tasks := min(par.Threads(), l.stride)
@@ -166,25 +192,33 @@ func addFour(h0, h1, h2, h3 *[256]binSum, words []uint64, shift uint, gh []gradP
 	}
 }
 
-// buildByColumn builds each feature by itself.
+// buildByColumn builds each of the wider columns by itself.
 func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []gradPair) {
-	par.For(len(l.columns), 1, func(f, _ int) {
+	par.For(len(l.columns)-l.bytes, 1, func(i, _ int) {
+		f := l.bytes + i
 		if !used[f] {
 			return
 		}
 		bins := h.bins[l.offset[f]:l.offset[f+1]]
 		clear(bins)
-		c := &l.columns[f]
-		for i, p := range gh {
-			row := int32(i)
-			if rows != nil {
-				row = rows[i]
-			}
-			e := &bins[c.at(row)]
-			e.grad += float64(p.grad)
-			e.hess += float64(p.hess)
+		if c := &l.columns[f]; c.u16 != nil {
+			addColumn(bins, c.u16, rows, gh)
+		} else {
+			addColumn(bins, c.u32, rows, gh)
 		}
 	})
+}
+
+func addColumn[T uint16 | uint32](bins []binSum, column []T, rows []int32, gh []gradPair) {
+	for i, p := range gh {
+		row := int32(i)
+		if rows != nil {
+			row = rows[i]
+		}
+		e := &bins[column[row]]
+		e.grad += float64(p.grad)
+		e.hess += float64(p.hess)
+	}
 }
 
 // subtract makes a histogram that of the sibling.

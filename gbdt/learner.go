@@ -34,6 +34,9 @@ type learner struct {
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
 	used            []bool         // features to look at
+	columns         []bool         // columns that they are in
+	lookedUp        binColumn      // bins of a feature that has no column
+	bundleTable     []uint8        // scratch, as partition.table
 	nodeUsed        [2][]bool
 	searches        []search // scratch, by feature
 	nan             []bool   // features with missing values, once known
@@ -55,6 +58,13 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	}
 	for _, m := range l.meta {
 		most = max(most, m.mapper.numBin)
+	}
+	if ds.sparse != nil {
+		l.lookedUp = makeBins(ds.rows, most)
+	}
+	l.bundleTable = make([]uint8, most)
+	for _, n := range ds.layout.bins {
+		most = max(most, n)
 	}
 	l.layout = newBinLayout(ds)
 	var err error
@@ -78,7 +88,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
 	}
-	l.used = make([]bool, features)
+	l.used, l.columns = make([]bool, features), make([]bool, len(ds.bins))
 	l.searches = make([]search, features)
 	return l, nil
 }
@@ -95,9 +105,8 @@ func (l *learner) setMeta() error {
 		}
 	}
 	l.meta = make([]featureMeta, len(ds.used))
-	places := ds.featurePlaces()
 	for j, f := range ds.used {
-		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1, rng: newRandom(o.ExtraSeed + places[j])}
+		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1}
 		if m.mapper.mostFreqBin == 0 {
 			m.offset = 1
 		}
@@ -111,6 +120,9 @@ func (l *learner) setMeta() error {
 			m.multiplier = o.FeatureContri[f]
 		}
 		l.meta[j] = m
+	}
+	for i, j := range ds.layout.order {
+		l.meta[j].rng = newRandom(o.ExtraSeed + i)
 	}
 	return nil
 }
@@ -230,15 +242,19 @@ func (l *learner) findSplits(always map[int32]bool) {
 	if l.larger.leaf >= 0 {
 		large = l.pool[l.larger.leaf]
 	}
+	clear(l.columns)
 	for f := range l.used {
 		l.used[f] = l.cols.treeUsed[f] || always[int32(f)]
 		if l.used[f] && large != nil && !large.splittable[f] {
 			small.splittable[f] = false
 			l.used[f] = false
 		}
+		if c := l.ds.places[f].column; l.used[f] && c >= 0 {
+			l.columns[c] = true
+		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gather(rows))
+	l.layout.build(small, l.columns, l.rowsOrAll(rows), l.gather(rows))
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -247,13 +263,13 @@ func (l *learner) findSplits(always map[int32]bool) {
 		if !l.used[f] {
 			return
 		}
-		lo, hi := l.layout.offset[f], l.layout.offset[f+1]
-		bins := small.bins[lo:hi]
+		bins := l.layout.view(small, f)
 		fixMostFrequent(bins, l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
 		small.splittable[f] = l.searchFeature(f, bins, &l.smaller, &l.found[0][f])
 		if large != nil {
-			subtract(large.bins[lo:hi], bins)
-			large.splittable[f] = l.searchFeature(f, large.bins[lo:hi], &l.larger, &l.found[1][f])
+			from, skip := l.layout.view(large, f), l.layout.views[f].skip
+			subtract(from[skip:], bins[skip:])
+			large.splittable[f] = l.searchFeature(f, from, &l.larger, &l.found[1][f])
 		}
 	})
 	l.pickBest(0, l.smaller.leaf)
@@ -340,7 +356,7 @@ func (l *learner) split(leaf int32) (left, right int32) {
 		categories = bitset(s.categories, func(b int32) int32 { return b })
 	}
 	leftTable(l.part.table, m.mapper, s.threshold, s.defaultLeft, categories)
-	l.part.split(leaf, right, &l.layout.columns[s.inner])
+	l.part.split(leaf, right, l.columnOf(leaf, s.inner))
 	s.leftCount, s.rightCount = int(l.part.count[leaf]), int(l.part.count[right])
 	l.tree.split(leaf, s, m.mapper, s.gain+l.o.MinGainToSplit)
 	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput}
@@ -357,6 +373,25 @@ func (l *learner) split(leaf int32) (left, right int32) {
 	return leaf, right
 }
 
+// columnOf gives a column that tells the bins of a feature in the rows of a leaf, and makes part.table one of its numbers.
+func (l *learner) columnOf(leaf, f int32) *binColumn {
+	p, m := &l.ds.places[f], l.meta[f].mapper
+	if p.column < 0 {
+		l.ds.lookUp(&l.lookedUp, f, l.part.leaf(leaf))
+		return &l.lookedUp
+	}
+	if !p.alone {
+		own := l.bundleTable[:m.numBin]
+		copy(own, l.part.table)
+		table := l.part.table[:l.ds.layout.bins[p.column]]
+		for number := range table {
+			table[number] = own[m.mostFreqBin]
+		}
+		copy(table[p.lo:], own[p.skip:])
+	}
+	return &l.layout.columns[p.column]
+}
+
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).
 func (l *learner) searchAgain(leaf int32) {
 	old, h := &l.best[leaf], l.pool[leaf]
@@ -370,7 +405,7 @@ func (l *learner) searchAgain(leaf int32) {
 	}
 	par.For(len(l.used), 1, func(f, _ int) {
 		if l.used[f] {
-			h.splittable[f] = l.searchFeature(f, h.bins[l.layout.offset[f]:l.layout.offset[f+1]], &state, &l.found[0][f])
+			h.splittable[f] = l.searchFeature(f, l.layout.view(h, f), &state, &l.found[0][f])
 		}
 	})
 	l.pickBest(0, leaf)

@@ -18,7 +18,10 @@ import (
 
 // A saved data set is dataMagic, the length of a header (uint64), the header (gob), arrays of little-endian numbers as
 // the header tells, and the SHA-256 of all that.
-const dataMagic = "hanji gbdt data 1\n"
+const dataMagic = "hanji gbdt data 2\n"
+
+// olderMagic began data sets in which every feature had a column.
+const olderMagic = "hanji gbdt data 1\n"
 
 // lightGBMMagic begins LightGBM's own saved data sets, whose layout changes with its version and build.
 const lightGBMMagic = "______LightGBM_Binary_File_Token______\n"
@@ -32,7 +35,10 @@ type savedHeader struct {
 	Raw                      bool // values are what they were, not rounded
 	MinDataInLeaf            int
 	Weights                  bool
-	Queries, InitScores      int // how many numbers
+	Queries, InitScores      int       // how many numbers
+	Layout                   [][]int32 // features of each column of bins
+	Sparse, Order            []int32   // as in layout
+	Entries                  int64     // numbers of sparse rows
 }
 
 // savedColumn is a column and its bins, exported for gob.
@@ -50,7 +56,8 @@ type savedColumn struct {
 }
 
 // binningParameters are those that a saved data set was made with, whatever training says.
-var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed", "use_missing",
+var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed", "is_enable_sparse",
+	"enable_bundle", "use_missing",
 	"zero_as_missing", "feature_pre_filter", "forcedbins_filename", "categorical_feature", "ignore_column", "label_column", "weight_column", "group_column"}
 
 // Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, initial scores, names, and
@@ -80,7 +87,11 @@ func (ds *Dataset) write(w io.Writer) error {
 	if _, err := w.Write(append(head, b.Bytes()...)); err != nil {
 		return err
 	}
-	return ds.arrays(&h, func(v any) error { return writeArray(w, v) })
+	var lengths []int32
+	if ds.sparse != nil {
+		lengths = ds.sparse.lengths()
+	}
+	return ds.arrays(&h, lengths, func(v any) error { return writeArray(w, v) })
 }
 
 func (ds *Dataset) savedHeader() savedHeader {
@@ -88,6 +99,10 @@ func (ds *Dataset) savedHeader() savedHeader {
 	h := savedHeader{Rows: ds.rows, LabelIndex: ds.labelIndex, FeaturePreFilter: o.FeaturePreFilter,
 		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init)}
 	h.Raw = h.Linear && ds.raw
+	h.Layout, h.Sparse, h.Order = ds.layout.columns, ds.layout.sparse, ds.layout.order
+	if ds.sparse != nil {
+		h.Entries = int64(ds.sparse.start[ds.rows])
+	}
 	for _, name := range binningParameters {
 		h.Binning = append(h.Binning, [2]string{name, paramByName(name).text(o)})
 	}
@@ -105,19 +120,18 @@ func (ds *Dataset) savedHeader() savedHeader {
 	return h
 }
 
-// arrays calls do with each array of the file, in order.
-func (ds *Dataset) arrays(h *savedHeader, do func(any) error) error {
+// arrays calls do with each array of the file, in order. lengths are of the sparse rows.
+func (ds *Dataset) arrays(h *savedHeader, lengths []int32, do func(any) error) error {
 	list := []any{ds.label}
 	if h.Weights {
 		list = append(list, ds.weight)
 	}
 	list = append(list, ds.queries, ds.init)
 	for i := range ds.bins {
-		if b := &ds.bins[i]; b.u8 != nil {
-			list = append(list, b.u8)
-		} else {
-			list = append(list, b.u16)
-		}
+		list = append(list, ds.bins[i].array())
+	}
+	if ds.sparse != nil {
+		list = append(list, lengths, ds.sparse.list.array())
 	}
 	for i := range h.Columns {
 		switch h.Columns[i].Values {
@@ -178,6 +192,8 @@ func eachPiece(v any, do func(piece any, size int) error) error {
 		return pieces(v, do)
 	case []uint16:
 		return pieces(v, do)
+	case []uint32:
+		return pieces(v, do)
 	case []int32:
 		return pieces(v, do)
 	case []float32:
@@ -224,12 +240,19 @@ func readSaved(r io.Reader, size int64) (*Dataset, error) {
 	if err := ds.takeHeader(&h); err != nil {
 		return nil, err
 	}
-	if want := h.arraySize(); want != rest-int64(length) {
+	if want := ds.arraySize(&h); want != rest-int64(length) {
 		return nil, fmt.Errorf("the file has %d bytes, its header wants %d", size, want+size-rest+int64(length))
 	}
-	ds.makeArrays(&h)
-	if err := ds.arrays(&h, func(v any) error { return readArray(in, v) }); err != nil {
+	lengths := ds.makeArrays(&h)
+	if err := ds.arrays(&h, lengths, func(v any) error { return readArray(in, v) }); err != nil {
 		return nil, err
+	}
+	for _, n := range lengths {
+		last := ds.sparse.start[len(ds.sparse.start)-1]
+		if n < 0 || int64(n) > h.Entries-int64(last) {
+			return nil, fmt.Errorf("row %d has %d sparse bins of %d", len(ds.sparse.start)-1, n, h.Entries)
+		}
+		ds.sparse.start = append(ds.sparse.start, last+int(n))
 	}
 	if err := checkSum(r, sum); err != nil {
 		return nil, err
@@ -284,6 +307,36 @@ func (ds *Dataset) takeHeader(h *savedHeader) error {
 			ds.used = append(ds.used, int32(i))
 		}
 	}
+	return ds.takeLayout(h)
+}
+
+// takeLayout takes a layout that gives every feature used one place.
+func (ds *Dataset) takeLayout(h *savedHeader) error {
+	ds.layout = layout{columns: h.Layout, sparse: h.Sparse, order: h.Order}
+	seen := func(lists ...[]int32) bool {
+		all := slices.Concat(lists...)
+		slices.Sort(all)
+		for i, j := range all {
+			if int(j) != i {
+				return false
+			}
+		}
+		return len(all) == len(ds.used)
+	}
+	if !seen(append(slices.Clip(h.Layout), h.Sparse)...) || !seen(h.Order) {
+		return errors.New("the header is damaged: its columns of bins do not hold every feature once")
+	}
+	wide, most := false, int64(math.MaxUint32)
+	for _, features := range h.Layout {
+		n := ds.numbers(features)
+		if len(features) == 0 || wide && n <= 256 || int64(n) > most {
+			return errors.New("the header is damaged: its columns of bins are in no order")
+		}
+		wide = n > 256
+	}
+	if h.Entries < 0 || h.Sparse == nil && h.Entries > 0 || int64(ds.numbersTogether(h.Sparse)) > most {
+		return fmt.Errorf("the header is damaged: %d sparse bins", h.Entries)
+	}
 	return nil
 }
 
@@ -322,26 +375,37 @@ func (c *savedColumn) mapper() (*binMapper, error) {
 }
 
 // arraySize is the bytes that the arrays take. takeHeader has bounded what is added up here.
-func (h *savedHeader) arraySize() int64 {
+func (ds *Dataset) arraySize(h *savedHeader) int64 {
 	n := int64(h.Rows)
 	size := 4*n + 4*int64(h.Queries) + 8*int64(h.InitScores)
 	if h.Weights {
 		size += 4 * n
 	}
+	for _, features := range h.Layout {
+		size += n * binSize(ds.numbers(features))
+	}
+	if h.Sparse != nil {
+		size += 4*n + h.Entries*binSize(ds.numbersTogether(h.Sparse))
+	}
 	for i := range h.Columns {
-		c := &h.Columns[i]
-		if !c.Trivial {
-			size += n
-			if c.NumBin > 256 {
-				size += n
-			}
-		}
-		size += n * int64(c.Values)
+		size += n * int64(h.Columns[i].Values)
 	}
 	return size
 }
 
-func (ds *Dataset) makeArrays(h *savedHeader) {
+// binSize is how many bytes each bin of so many takes.
+func binSize(bins int) int64 {
+	switch {
+	case bins <= 1<<8:
+		return 1
+	case bins <= 1<<16:
+		return 2
+	}
+	return 4
+}
+
+// makeArrays makes room for all arrays, of which it returns the lengths of sparse rows.
+func (ds *Dataset) makeArrays(h *savedHeader) (lengths []int32) {
 	ds.label = make([]float32, h.Rows)
 	if h.Weights {
 		ds.weight = make([]float32, h.Rows)
@@ -352,8 +416,11 @@ func (ds *Dataset) makeArrays(h *savedHeader) {
 	if h.InitScores > 0 {
 		ds.init = make([]float64, h.InitScores)
 	}
-	for _, f := range ds.used {
-		ds.bins = append(ds.bins, makeBins(h.Rows, ds.mappers[f].numBin))
+	ds.place()
+	if ds.sparse != nil {
+		ds.sparse.start = make([]int, 1, h.Rows+1)
+		ds.sparse.list = makeBins(int(h.Entries), ds.sparse.numbers)
+		lengths = make([]int32, h.Rows)
 	}
 	ds.raw = h.Linear && h.Raw
 	for i := range h.Columns {
@@ -364,6 +431,7 @@ func (ds *Dataset) makeArrays(h *savedHeader) {
 			ds.columns[i].Values = make([]float64, h.Rows)
 		}
 	}
+	return lengths
 }
 
 // checkArrays finds numbers that no data set has: a file can be wrong and have the right checksum.
@@ -383,10 +451,16 @@ func (ds *Dataset) checkArrays() error {
 			return fmt.Errorf("initial score %d is %v", i, v)
 		}
 	}
-	for j, f := range ds.used {
-		b, bins := &ds.bins[j], ds.mappers[f].numBin
-		if m := max(largest(b.u8), largest(b.u16)); m >= bins {
-			return fmt.Errorf("column %d (%s) has bin %d of %d", f, clip(ds.names[f]), m, bins)
+	for c, bins := range ds.layout.bins {
+		b := &ds.bins[c]
+		if m := max(largest(b.u8), largest(b.u16), largest(b.u32)); m >= bins {
+			f := ds.used[ds.layout.columns[c][0]]
+			return fmt.Errorf("the column of bins of column %d (%s) has bin %d of %d", f, clip(ds.names[f]), m, bins)
+		}
+	}
+	if ds.sparse != nil {
+		if err := ds.sparse.check(); err != nil {
+			return err
 		}
 	}
 	var group []int
@@ -399,7 +473,7 @@ func (ds *Dataset) checkArrays() error {
 	return ds.setGroups(group)
 }
 
-func largest[T uint8 | uint16](v []T) int {
+func largest[T uint8 | uint16 | uint32](v []T) int {
 	var m T
 	for _, x := range v {
 		m = max(m, x)
@@ -423,6 +497,8 @@ func openSaved(path string) (*Dataset, error) {
 	switch head = head[:n]; {
 	case bytes.HasPrefix(head, []byte(lightGBMMagic)):
 		return nil, fmt.Errorf("gbdt: %s is a data set saved by LightGBM, whose layout belongs to its version; read the text again, and save that with task=save_binary here", path)
+	case bytes.HasPrefix(head, []byte(olderMagic)):
+		return nil, fmt.Errorf("gbdt: %s was saved by an older version, whose bins lie otherwise; read the text again, and save that with task=save_binary", path)
 	case !bytes.HasPrefix(head, []byte(dataMagic)):
 		return nil, nil
 	}
