@@ -38,22 +38,22 @@ func mark(marks []uint64, rows []int32) {
 }
 
 // takenRows gives the rows of a sample whose value is not in the most frequent bin, from those whose value is not zero
-// (FixSampleIndices).
-func takenRows(m *binMapper, sampled int, c *sampledColumn) []int32 {
+// (FixSampleIndices). A quirk of the reference: by then finding bins has sorted the values, so they are not those rows' own.
+func takenRows(m *binMapper, sampled int, rows []int32, sorted []float64) []int32 {
 	if m.defaultBin == m.mostFreqBin {
-		return c.rows
+		return rows
 	}
 	var out []int32
 	at := 0
 	for i := range int32(sampled) {
-		zero := at == len(c.rows) || c.rows[at] != i
-		if zero || m.bin(c.values[at]) != m.mostFreqBin {
+		zero := at == len(rows) || rows[at] != i
+		if zero || m.bin(sorted[at]) != m.mostFreqBin {
 			out = append(out, i)
 		}
 		at += boolIndex(!zero)
 	}
 	if out == nil {
-		return c.rows // a quirk of the reference
+		return rows // another quirk
 	}
 	return out
 }

@@ -299,7 +299,7 @@ func (ds *Dataset) findMappers(sampled int, collect func(feature int, s *sampled
 		sorted[worker] = append(sorted[worker][:0], s.values...)
 		ds.mappers[i], errs[i] = findBins(sorted[worker], sampled, c.Categorical, p)
 		if m := ds.mappers[i]; errs[i] == nil && !m.trivial && o.EnableBundle {
-			all.taken[i], all.nonzero[i] = newTaken(takenRows(m, sampled, s), sampled), len(s.rows)
+			all.taken[i], all.nonzero[i] = newTaken(takenRows(m, sampled, s.rows, sorted[worker]), sampled), len(s.rows)
 		}
 	})
 	ds.inner = make([]int32, len(ds.columns))
