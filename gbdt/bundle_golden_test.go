@@ -188,7 +188,7 @@ func TestBundleGolden(t *testing.T) {
 				t.Error(firstDifference(got, c.Model))
 			}
 			for i := range evals {
-				if d := diffFloats(evals[i], c.Evals[i], 1e-13); d != "" {
+				if d := diffFloats(evals[i], c.Evals[i], 1e-12); d != "" { // LightGBM adds up rows in another order
 					t.Errorf("evaluation %d: %s", i, d)
 				}
 			}

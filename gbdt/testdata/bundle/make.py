@@ -1,7 +1,7 @@
 """Makes the cases of this folder: models that LightGBM 4.6 trains on wide, sparse data.
 
     python make.py               # the cases here
-    python make.py random N DIR  # N others, for a closer look: HANJI_BUNDLE_CASES=DIR go test ./gbdt -run Bundle
+    python make.py random N DIR [FIRST]  # N others, for a closer look: HANJI_BUNDLE_CASES=DIR go test ./gbdt -run Bundle
 
 A case has no data: both sides make it from a hash of the seed, the row and the column, see cells().
 """
@@ -137,7 +137,8 @@ def anything(r, k):
 
 here = os.path.dirname(os.path.abspath(__file__))
 if len(sys.argv) > 1:
-    list_ = [anything(random.Random(k), k) for k in range(int(sys.argv[2]))]
+    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    list_ = [anything(random.Random(k), k) for k in range(first, first + int(sys.argv[2]))]
     here = os.path.abspath(sys.argv[3])
 else:
     list_ = list(cases())
