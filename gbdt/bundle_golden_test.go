@@ -180,9 +180,6 @@ func TestBundleGolden(t *testing.T) {
 			}
 			t.Logf("%d features, %d columns, %d of them bundles, %d with more than 256 bins, %d features by row; %d values lost",
 				len(train.used), len(train.bins), bundles, wide, len(train.layout.sparse), lost)
-			if c.Name == os.Getenv("DBGCASE") {
-				fmt.Println(train.used, "\n", train.layout.columns, train.layout.order)
-			}
 			m, evals := c.train(t, train, valid, o)
 			if got := text(t, m) + "\npandas_categorical:null\n"; got != c.Model {
 				t.Error(firstDifference(got, c.Model))

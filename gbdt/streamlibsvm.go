@@ -87,7 +87,7 @@ type libSVMPiece struct {
 }
 
 func (p *libSVMPiece) read() (*libSVMRows, error) {
-	rows, err := parseLibSVM(bytes.NewReader(p.text), p.line)
+	rows, err := parseLibSVM(bytes.NewReader(p.text), p.line, bytes.Count(p.text, []byte{':'}))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.l.path, err)
 	}
