@@ -332,7 +332,12 @@ const binChunk = 1 << 14
 
 // binAll fills in the bins of all features used.
 func (ds *Dataset) binAll() {
-	tasks := len(ds.layout.columns)
+	stores := make([][][]int32, len(ds.bins)) // columns that lie together, as features
+	for c, features := range ds.layout.columns {
+		s := ds.layout.store(c)
+		stores[s] = append(stores[s], features)
+	}
+	tasks := len(stores)
 	chunks := (ds.rows + binChunk - 1) / binChunk
 	var pieces []*sparsePiece
 	if ds.sparse != nil {
@@ -343,7 +348,7 @@ func (ds *Dataset) binAll() {
 		k, chunk := task%tasks, task/tasks // all columns of a piece of rows, which may lie side by side, before the next piece
 		lo := chunk * binChunk
 		hi := min(lo+binChunk, ds.rows)
-		if k == len(ds.bins) {
+		if k == len(stores) {
 			p := &sparsePiece{first: lo, rows: hi - lo}
 			for _, j := range ds.layout.sparse {
 				ds.binTogether(j, lo, hi, p)
@@ -352,13 +357,14 @@ func (ds *Dataset) binAll() {
 			pieces[chunk] = p
 			return
 		}
-		features := ds.layout.columns[k]
-		if len(features) == 1 {
-			ds.binAlone(&ds.bins[k], features[0], lo, hi)
-			return
-		}
-		for _, j := range slices.Sorted(slices.Values(features)) {
-			ds.binTogether(j, lo, hi, nil)
+		for _, features := range stores[k] {
+			if len(features) == 1 {
+				ds.binAlone(features[0], lo, hi)
+				continue
+			}
+			for _, j := range slices.Sorted(slices.Values(features)) {
+				ds.binTogether(j, lo, hi, nil)
+			}
 		}
 	})
 	if ds.sparse != nil {
@@ -367,23 +373,18 @@ func (ds *Dataset) binAll() {
 }
 
 // binAlone fills in rows lo…hi−1 of a feature that has a column.
-func (ds *Dataset) binAlone(b *binColumn, j int32, lo, hi int) {
-	c, m := &ds.columns[ds.used[j]], ds.mappers[ds.used[j]]
-	switch {
+func (ds *Dataset) binAlone(j int32, lo, hi int) {
+	switch c := &ds.columns[ds.used[j]]; {
 	case c.Stride > 1:
 		values := make([]float64, hi-lo)
 		for i := range values {
 			values[i] = c.at(lo + i)
 		}
-		b.fill(m, lo, values)
-	case b.u8 == nil && c.Float32 != nil:
-		binValues(m, b.u16[lo:hi], c.Float32[lo:hi])
-	case b.u8 == nil:
-		binValues(m, b.u16[lo:hi], c.Values[lo:hi])
+		fill(ds, j, lo, values)
 	case c.Float32 != nil:
-		binValues(m, b.u8[lo:hi], c.Float32[lo:hi])
+		fill(ds, j, lo, c.Float32[lo:hi])
 	default:
-		binValues(m, b.u8[lo:hi], c.Values[lo:hi])
+		fill(ds, j, lo, c.Values[lo:hi])
 	}
 }
 

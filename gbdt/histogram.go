@@ -26,8 +26,9 @@ const smallLeaf = 1 << 11
 
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
-	columns []binColumn // those of bytes first
-	bytes   int         // how many these are
+	columns []binColumn // as Dataset.bins
+	bytes   int         // columns of bytes, the first
+	packed  packedRows
 	rows    []uint64    // bytes of a row side by side, 8 a word
 	stride  int         // words a row
 	offset  []int       // of each column's bins in a histogram, and of what is behind them
@@ -42,16 +43,25 @@ type binView struct{ lo, hi, skip int }
 
 // newBinLayout lays out columns of bytes by rows.
 func newBinLayout(ds *Dataset) binLayout {
-	l := binLayout{columns: ds.bins, offset: make([]int, len(ds.bins)+1), sparse: ds.sparse, views: make([]binView, len(ds.places))}
-	for c, n := range ds.layout.bins {
-		l.offset[c+1] = l.offset[c] + n
-		if ds.bins[c].u8 != nil {
-			l.bytes++
+	n := len(ds.layout.columns)
+	l := binLayout{columns: ds.bins, bytes: ds.layout.bytes(), offset: make([]int, n+1), sparse: ds.sparse, views: make([]binView, len(ds.places))}
+	l.packed = newPackedRows(ds, l.bytes)
+	at := 0
+	for c, bins := range ds.layout.bins {
+		l.offset[c] = at
+		switch i := c - l.bytes; {
+		case i < 0 || i >= l.packed.columns:
+			at += bins
+		case i == l.packed.columns-1:
+			at = l.offset[l.bytes] + 256*l.packed.stride
+		default:
+			at += 16
 		}
 	}
+	l.offset[n] = at
 	for j := range ds.places {
 		p, bins := &ds.places[j], ds.mappers[ds.used[j]].numBin
-		at := l.offset[len(ds.bins)]
+		at := l.offset[n]
 		if p.column >= 0 {
 			at = l.offset[p.column]
 		}
@@ -76,7 +86,7 @@ func newBinLayout(ds *Dataset) binLayout {
 }
 
 func (l *binLayout) newHistogram() *histogram {
-	bins := l.offset[len(l.columns)] + 256
+	bins := l.offset[len(l.offset)-1] + 256
 	if l.sparse != nil {
 		bins += l.sparse.numbers
 	}
@@ -92,6 +102,9 @@ func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair
 	l.buildByColumn(h, used, rows, gh)
 	if l.sparse != nil {
 		l.buildSparse(h, rows, gh)
+	}
+	if l.packed.columns > 0 {
+		l.packed.build(h.bins[l.offset[l.bytes]:], used[l.bytes:], rows, gh)
 	}
 	if used = used[:l.bytes]; l.bytes == 0 {
 		return
@@ -194,14 +207,15 @@ func addFour(h0, h1, h2, h3 *[256]binSum, words []uint64, shift uint, gh []gradP
 
 // buildByColumn builds each of the wider columns by itself.
 func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []gradPair) {
-	par.For(len(l.columns)-l.bytes, 1, func(i, _ int) {
-		f := l.bytes + i
+	first := l.bytes + l.packed.columns
+	par.For(len(used)-first, 1, func(i, _ int) {
+		f := first + i
 		if !used[f] {
 			return
 		}
 		bins := h.bins[l.offset[f]:l.offset[f+1]]
 		clear(bins)
-		if c := &l.columns[f]; c.u16 != nil {
+		if c := &l.columns[len(l.columns)-len(used)+f]; c.u16 != nil {
 			addColumn(bins, c.u16, rows, gh)
 		} else {
 			addColumn(bins, c.u32, rows, gh)

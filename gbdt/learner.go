@@ -88,7 +88,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
 	}
-	l.used, l.columns = make([]bool, features), make([]bool, len(ds.bins))
+	l.used, l.columns = make([]bool, features), make([]bool, len(ds.layout.columns))
 	l.searches = make([]search, features)
 	return l, nil
 }
@@ -389,7 +389,14 @@ func (l *learner) columnOf(leaf, f int32) *binColumn {
 		}
 		copy(table[p.lo:], own[p.skip:])
 	}
-	return &l.layout.columns[p.column]
+	if p.packed {
+		var own [16]uint8
+		copy(own[:], l.part.table)
+		for number := range l.part.table[:256] {
+			l.part.table[number] = own[number>>p.shift&15]
+		}
+	}
+	return &l.layout.columns[p.store]
 }
 
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).

@@ -43,15 +43,6 @@ func (c *binColumn) set(i, bin int) {
 	}
 }
 
-// fill bins the values of rows lo, lo+1, … of a feature that is alone in the column.
-func (c *binColumn) fill(m *binMapper, lo int, values []float64) {
-	if c.u8 != nil {
-		binValues(m, c.u8[lo:lo+len(values)], values)
-	} else {
-		binValues(m, c.u16[lo:lo+len(values)], values)
-	}
-}
-
 // array gives the numbers as a slice.
 func (c *binColumn) array() any {
 	switch {
@@ -65,8 +56,11 @@ func (c *binColumn) array() any {
 
 // featurePlace says where the bins of a feature used are.
 type featurePlace struct {
-	column int32 // of Dataset.bins; −1: in Dataset.sparse
-	alone  bool  // the column holds its bins as they are
+	column int32 // of the layout; −1: in Dataset.sparse
+	store  int32 // the column's place in Dataset.bins
+	packed bool  // it has half of each byte there, from bit shift on
+	shift  uint8
+	alone  bool // the column holds its bins as they are
 	// Otherwise numbers lo…lo+n−1 are its bins skip, skip+1, …, and any other is its most frequent one. skip is 1 where that is bin 0,
 	// which needs no number of its own. Number 0 is nobody's.
 	lo, n, skip uint32
@@ -86,29 +80,64 @@ func (p *featurePlace) bin(number int, m *binMapper) int {
 // bin gives the bin of a feature used in a row.
 func (ds *Dataset) bin(j, row int32) int {
 	p := &ds.places[j]
+	number := 0
 	if p.column < 0 {
-		return p.bin(ds.sparse.find(row, p.lo, p.n), ds.mappers[ds.used[j]])
+		number = ds.sparse.find(row, p.lo, p.n)
+	} else {
+		number = ds.bins[p.store].at(int(row))
+		if p.packed {
+			number = number >> p.shift & 15
+		}
 	}
-	number := ds.bins[p.column].at(int(row))
 	if p.alone {
 		return number
 	}
 	return p.bin(number, ds.mappers[ds.used[j]])
 }
 
+// set notes a number in a feature's column.
+func (ds *Dataset) set(p *featurePlace, row, number int) {
+	b := &ds.bins[p.store]
+	if p.packed {
+		b.u8[row] = b.u8[row]&^(15<<p.shift) | uint8(number)<<p.shift
+	} else {
+		b.set(row, number)
+	}
+}
+
+// fill bins values of rows lo, lo+1, … of a feature that is alone in its column.
+func fill[V float32 | float64](ds *Dataset, j int32, lo int, values []V) {
+	p, m := &ds.places[j], ds.mappers[ds.used[j]]
+	b := &ds.bins[p.store]
+	switch {
+	case p.packed:
+		bins := make([]uint8, len(values))
+		binValues(m, bins, values)
+		for i, bin := range bins {
+			b.u8[lo+i] |= bin << p.shift
+		}
+	case b.u8 != nil:
+		binValues(m, b.u8[lo:lo+len(values)], values)
+	default:
+		binValues(m, b.u16[lo:lo+len(values)], values)
+	}
+}
+
 // layout says which features share a column, and which have none.
 type layout struct {
-	columns [][]int32 // features used of each column, those with at most 256 bins first
+	columns [][]int32 // features used of each column: first those of bytes, then packed ones, then those of more than 256 bins
+	packed  int       // columns of 4 bits, two in a byte
 	sparse  []int32   // features whose bins are kept by row
 	bins    []int     // of each column
 	order   []int32   // features used in LightGBM's order, by which extra_trees seeds their generators
 }
 
-// sparseRate is the share of rows in the most frequent bin from which on a feature is kept by row, and manySparse how many such
-// features it takes: a row with few of them is faster as bytes.
+// minSparseRate is the share of rows in the most frequent bin from which on a feature is kept by row, and manySparse how many such
+// features it takes: a row with few of them is faster as bytes. So is one of few columns of 4 bits.
 const (
 	minSparseRate = 0.8
 	manySparse    = 32
+	manyPacked    = packedGroup
 )
 
 // arrange decides on columns. Features of a group have a column together, unless LightGBM keeps each one's values.
@@ -140,10 +169,45 @@ func (ds *Dataset) arrange(groups []featureGroup) {
 		l.columns = append(l.columns, []int32{j})
 	}
 	l.columns = append(l.columns, columns...)
-	byWidth := func(a, b []int32) int { return boolIndex(ds.numbers(a) > 256) - boolIndex(ds.numbers(b) > 256) }
-	slices.SortStableFunc(l.columns, byWidth)
+	kind := func(features []int32) int {
+		return boolIndex(ds.numbers(features) <= 16) + 2*boolIndex(ds.numbers(features) > 256)
+	}
+	for _, c := range l.columns {
+		l.packed += kind(c) & 1
+	}
+	if l.packed < manyPacked {
+		l.packed = 0
+	}
+	slices.SortStableFunc(l.columns, func(a, b []int32) int {
+		if l.packed == 0 {
+			return kind(a)/2 - kind(b)/2
+		}
+		return kind(a) - kind(b)
+	})
 	ds.layout = l
 	ds.place()
+}
+
+// bytes is how many columns have a byte a row.
+func (l *layout) bytes() int {
+	n := len(l.columns)
+	for n > 0 && l.bins[n-1] > 256 {
+		n--
+	}
+	return n - l.packed
+}
+
+// stores is how many columns there are where two packed ones are one, and store the place of one among them.
+func (l *layout) stores() int { return len(l.columns) - l.packed/2 }
+
+func (l *layout) store(column int) int {
+	switch i := column - l.bytes(); {
+	case i <= 0:
+		return column
+	case i < l.packed:
+		return column - i + i/2
+	}
+	return column - l.packed/2
 }
 
 // arrangeAlone gives each feature a place of its own: validation data loses no value, as in LightGBM (Dataset::CreateValid).
@@ -153,6 +217,14 @@ func (ds *Dataset) arrangeAlone() {
 		groups[j].features = []int32{int32(j)}
 	}
 	ds.arrange(groups)
+}
+
+// countNumbers notes how many bins each column has.
+func (ds *Dataset) countNumbers() {
+	ds.layout.bins = make([]int, len(ds.layout.columns))
+	for c, features := range ds.layout.columns {
+		ds.layout.bins[c] = ds.numbers(features)
+	}
 }
 
 // numbers is how many bins a column of features has.
@@ -177,33 +249,39 @@ func (ds *Dataset) numbersTogether(features []int32) int {
 func (ds *Dataset) place() {
 	l := &ds.layout
 	ds.places = make([]featurePlace, len(ds.used))
-	ds.bins, l.bins = make([]binColumn, len(l.columns)), make([]int, len(l.columns))
+	ds.countNumbers()
+	ds.bins = make([]binColumn, l.stores())
+	bytes := l.bytes()
 	for c, features := range l.columns {
-		l.bins[c] = ds.numbers(features)
-		ds.bins[c] = makeBins(ds.rows, l.bins[c])
-		if len(features) == 1 {
-			ds.places[features[0]] = featurePlace{column: int32(c), alone: true}
+		p := featurePlace{column: int32(c), store: int32(l.store(c)), alone: len(features) == 1}
+		if i := c - bytes; i >= 0 && i < l.packed {
+			p.packed, p.shift = true, uint8(i%2*4)
+		}
+		if ds.bins[p.store].len() == 0 {
+			ds.bins[p.store] = makeBins(ds.rows, l.bins[c])
+		}
+		if p.alone {
+			ds.places[features[0]] = p
 		} else {
-			ds.number(int32(c), features)
+			ds.number(p, features)
 		}
 	}
 	if l.sparse != nil {
-		ds.sparse = &sparseRows{numbers: ds.number(-1, l.sparse)}
+		ds.sparse = &sparseRows{numbers: ds.number(featurePlace{column: -1}, l.sparse)}
 	}
 }
 
 // number gives the features of a column numbers for their bins and returns one more than the last.
-func (ds *Dataset) number(column int32, features []int32) int {
+func (ds *Dataset) number(column featurePlace, features []int32) int {
 	at := uint32(1)
 	for _, j := range features {
-		m := ds.mappers[ds.used[j]]
-		p := &ds.places[j]
-		*p = featurePlace{column: column, lo: at}
-		if m.mostFreqBin == 0 {
+		m, p := ds.mappers[ds.used[j]], column
+		if p.lo = at; m.mostFreqBin == 0 {
 			p.skip = 1
 		}
 		p.n = uint32(m.numBin) - p.skip
 		at += p.n
+		ds.places[j] = p
 	}
 	return int(at)
 }
@@ -217,7 +295,7 @@ func (ds *Dataset) put(j int32, row, bin int, piece *sparsePiece) {
 	case p.column < 0:
 		piece.add(row, number)
 	default:
-		ds.bins[p.column].set(row, int(number))
+		ds.set(p, row, int(number))
 	}
 }
 

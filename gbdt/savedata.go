@@ -37,8 +37,9 @@ type savedHeader struct {
 	Weights                  bool
 	Queries, InitScores      int       // how many numbers
 	Layout                   [][]int32 // features of each column of bins
-	Sparse, Order            []int32   // as in layout
-	Entries                  int64     // numbers of sparse rows
+	Packed                   int       // as in layout
+	Sparse, Order            []int32
+	Entries                  int64 // numbers of sparse rows
 }
 
 // savedColumn is a column and its bins, exported for gob.
@@ -99,7 +100,7 @@ func (ds *Dataset) savedHeader() savedHeader {
 	h := savedHeader{Rows: ds.rows, LabelIndex: ds.labelIndex, FeaturePreFilter: o.FeaturePreFilter,
 		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init)}
 	h.Raw = h.Linear && ds.raw
-	h.Layout, h.Sparse, h.Order = ds.layout.columns, ds.layout.sparse, ds.layout.order
+	h.Layout, h.Packed, h.Sparse, h.Order = ds.layout.columns, ds.layout.packed, ds.layout.sparse, ds.layout.order
 	if ds.sparse != nil {
 		h.Entries = int64(ds.sparse.start[ds.rows])
 	}
@@ -312,7 +313,7 @@ func (ds *Dataset) takeHeader(h *savedHeader) error {
 
 // takeLayout takes a layout that gives every feature used one place.
 func (ds *Dataset) takeLayout(h *savedHeader) error {
-	ds.layout = layout{columns: h.Layout, sparse: h.Sparse, order: h.Order}
+	ds.layout = layout{columns: h.Layout, packed: h.Packed, sparse: h.Sparse, order: h.Order}
 	seen := func(lists ...[]int32) bool {
 		all := slices.Concat(lists...)
 		slices.Sort(all)
@@ -326,13 +327,21 @@ func (ds *Dataset) takeLayout(h *savedHeader) error {
 	if !seen(append(slices.Clip(h.Layout), h.Sparse)...) || !seen(h.Order) {
 		return errors.New("the header is damaged: its columns of bins do not hold every feature once")
 	}
-	wide, most := false, int64(math.MaxUint32)
-	for _, features := range h.Layout {
-		n := ds.numbers(features)
-		if len(features) == 0 || wide && n <= 256 || int64(n) > most {
+	const most = math.MaxUint32
+	l := &ds.layout
+	for _, features := range l.columns {
+		if n := ds.numbers(features); len(features) == 0 || int64(n) > most {
+			return errors.New("the header is damaged: its columns of bins are none")
+		}
+	}
+	ds.countNumbers()
+	if l.packed < 0 || l.bytes() < 0 {
+		return fmt.Errorf("the header is damaged: %d columns of 4 bits", l.packed)
+	}
+	for c, n := range l.bins[:l.bytes()+l.packed] {
+		if n > 256 || c >= l.bytes() && n > 16 {
 			return errors.New("the header is damaged: its columns of bins are in no order")
 		}
-		wide = n > 256
 	}
 	if h.Entries < 0 || h.Sparse == nil && h.Entries > 0 || int64(ds.numbersTogether(h.Sparse)) > most {
 		return fmt.Errorf("the header is damaged: %d sparse bins", h.Entries)
@@ -381,8 +390,10 @@ func (ds *Dataset) arraySize(h *savedHeader) int64 {
 	if h.Weights {
 		size += 4 * n
 	}
-	for _, features := range h.Layout {
-		size += n * binSize(ds.numbers(features))
+	for c, bins := range ds.layout.bins {
+		if i := c - ds.layout.bytes(); i < 0 || i >= ds.layout.packed || i%2 == 0 { // two of 4 bits are one
+			size += n * binSize(bins)
+		}
 	}
 	if h.Sparse != nil {
 		size += 4*n + h.Entries*binSize(ds.numbersTogether(h.Sparse))
@@ -451,11 +462,10 @@ func (ds *Dataset) checkArrays() error {
 			return fmt.Errorf("initial score %d is %v", i, v)
 		}
 	}
-	for c, bins := range ds.layout.bins {
-		b := &ds.bins[c]
-		if m := max(largest(b.u8), largest(b.u16), largest(b.u32)); m >= bins {
-			f := ds.used[ds.layout.columns[c][0]]
-			return fmt.Errorf("the column of bins of column %d (%s) has bin %d of %d", f, clip(ds.names[f]), m, bins)
+	for c, features := range ds.layout.columns {
+		if m, bins := ds.largest(&ds.places[features[0]]), ds.layout.bins[c]; m >= bins {
+			f := ds.used[features[0]]
+			return fmt.Errorf("the bins of column %d (%s), and of those bundled with it, go up to %d of %d", f, clip(ds.names[f]), m, bins)
 		}
 	}
 	if ds.sparse != nil {
@@ -471,6 +481,19 @@ func (ds *Dataset) checkArrays() error {
 		return fmt.Errorf("the first query begins with row %d", ds.queries[0])
 	}
 	return ds.setGroups(group)
+}
+
+// largest gives the largest number in a feature's column.
+func (ds *Dataset) largest(p *featurePlace) int {
+	b := &ds.bins[p.store]
+	if !p.packed {
+		return max(largest(b.u8), largest(b.u16), largest(b.u32))
+	}
+	m := 0
+	for _, x := range b.u8 {
+		m = max(m, int(x>>p.shift&15))
+	}
+	return m
 }
 
 func largest[T uint8 | uint16 | uint32](v []T) int {

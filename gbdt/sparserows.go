@@ -183,7 +183,7 @@ func countNumbers[T uint8 | uint16 | uint32](count []int, list []T) {
 // buildSparse adds up the numbers of rows in row order.
 func (l *binLayout) buildSparse(h *histogram, rows []int32, gh []gradPair) {
 	s := l.sparse
-	all := h.bins[l.offset[len(l.columns)]:][:s.numbers]
+	all := h.bins[l.offset[len(l.offset)-1]:][:s.numbers]
 	par.For(len(l.cuts)+1, 1, func(k, _ int) {
 		lo, hi := uint32(0), uint32(s.numbers)
 		if k > 0 {

@@ -147,7 +147,7 @@ func (p *libSVMRows) bin(ds *Dataset, first int, piece *sparsePiece) {
 	for j, f := range ds.used {
 		at, zero := &ds.places[j], ds.mappers[f].defaultBin
 		for i := first; i < first+n && at.alone && zero != 0; i++ {
-			ds.bins[at.column].set(i, zero)
+			ds.set(at, i, zero)
 		}
 	}
 	p.eachCell(len(ds.columns), func(x libSVMCell) {
@@ -157,7 +157,7 @@ func (p *libSVMRows) bin(ds *Dataset, first int, piece *sparsePiece) {
 		}
 		row, bin := first+int(x.row), ds.mappers[x.column].bin(x.value)
 		if at := &ds.places[j]; at.alone {
-			ds.bins[at.column].set(row, bin)
+			ds.set(at, row, bin)
 		} else {
 			ds.put(j, row, bin, piece)
 		}

@@ -169,8 +169,8 @@ func (p *tableRows) bin(ds *Dataset, first int, piece *sparsePiece) {
 		return make([]float64, p.rows)
 	}
 	for j := range int32(len(ds.used)) {
-		if at := &ds.places[j]; at.alone {
-			ds.bins[at.column].fill(ds.mappers[ds.used[j]], first, values(j))
+		if ds.places[j].alone {
+			fill(ds, j, first, values(j))
 		} else {
 			putValues(ds, j, first, values(j), 1, otherValues, piece)
 		}

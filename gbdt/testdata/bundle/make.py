@@ -89,8 +89,9 @@ def cases():
     common = [["sparse", 0.02, 8, 1, 0.1 * (k % 2)] for k in range(12)]
     yield case("hot", 2000, hots(0, 12) + dense + hots(1, 30) + hots(2, 7))
     yield case("conflicts", 30000, rare + hots(0, 9, 0.00002) + dense, min_data_in_leaf=3)
-    yield case("base", 30000, [["sparse", 0.0004, 5, 1 + k % 2, 0.2] for k in range(25)] + rare, min_data_in_leaf=3)
-    yield case("base_file", 30000, [["sparse", 0.0004, 5, 1 + k % 2, 0.2] for k in range(25)] + rare, file=True, min_data_in_leaf=3)
+    ones = [["sparse", 0.0009, 1, 1 + k % 2, 0] for k in range(11)]
+    yield case("base", 30000, rare[:6] + ones + rare[:6], min_data_in_leaf=3)
+    yield case("base_file", 30000, rare[:6] + ones + rare[:6], file=True, min_data_in_leaf=3)
     yield case("many", 2000, busy + hots(0, 9))
     yield case("many_base", 2000, busy + common, file=True)
     yield case("zero_missing", 2000, hots(0, 20) + busy[:10] + dense, zero_as_missing=True)
@@ -106,6 +107,9 @@ def cases():
     c = case("forced", 2000, hots(0, 12) + busy + dense, forcedsplits_filename="forced.json", cegb_penalty_split=0.0001, path_smooth=2)
     c["forced"] = {"feature": 52, "threshold": 3, "left": {"feature": 53, "threshold": 1}, "right": {"feature": 52, "threshold": 6}}
     yield c
+    few = [["sparse", 1, 6 + k % 16, 0, 0.1 * (k % 2)] for k in range(24)]
+    yield case("packed", 2000, few + hots(0, 9) + hots(1, 30) + busy + [["sparse", 1, 500, 0, 0]], max_bin=600, min_data_in_bin=1, feature_fraction=0.8)
+    yield case("packed_file", 2000, few + [["sparse", 0.2, 7, 1, 0.1], ["sparse", 1, 500, 0, 0.1]], file=True)
     yield case("linear", 2000, hots(0, 12) + busy + dense, linear_tree=True)
 
 
