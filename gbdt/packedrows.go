@@ -32,43 +32,63 @@ func newPackedRows(ds *Dataset, bytes int) packedRows {
 
 // build is binLayout.build for the packed columns, whose bins begin all.
 func (p *packedRows) build(all []binSum, used []bool, rows []int32, gh []gradPair) {
-	par.For(p.stride, 1, func(g, _ int) {
-		wanted := false
-		for _, u := range used[g*packedGroup : min((g+1)*packedGroup, p.columns)] {
-			wanted = wanted || u
-		}
-		if wanted {
-			bins := (*[256]binSum)(all[g*256:])
-			clear(bins[:])
-			p.addGroup(bins, g, rows, gh)
+	grain := 1
+	if len(gh)*p.stride < smallLeaf {
+		grain = p.stride
+	}
+	par.For(p.stride, grain, func(lo, hi int) {
+		for g := lo; g < hi; g++ {
+			wanted := false
+			for _, u := range used[g*packedGroup : min((g+1)*packedGroup, p.columns)] {
+				wanted = wanted || u
+			}
+			if wanted {
+				bins := (*[256]binSum)(all[g*256:])
+				clear(bins[:])
+				p.addGroup(bins, g, rows, gh)
+			}
 		}
 	})
 }
 
-// addGroup is
-//
-//	for i, p := range gh, k in 0…15 { bins[16·k + 4 bits of words[rows[i]] from 4·k on] += p }
+// addGroup adds rows to the histograms of a word's columns.
 func (p *packedRows) addGroup(bins *[256]binSum, g int, rows []int32, gh []gradPair) {
-	for i, x := range gh {
-		row := i
-		if rows != nil {
-			row = int(rows[i])
+	var words [histogramBlock]uint64
+	for lo := 0; lo < len(gh); lo += histogramBlock {
+		hi := min(lo+histogramBlock, len(gh))
+		if rows == nil {
+			for i := range hi - lo {
+				words[i] = p.words[(lo+i)*p.stride+g]
+			}
+		} else {
+			for i, row := range rows[lo:hi] {
+				words[i] = p.words[int(row)*p.stride+g]
+			}
 		}
-		w, grad, hess := p.words[row*p.stride+g], float64(x.grad), float64(x.hess)
-		for k := 0; k < 256; k += 64 { // four at a time: a loop of one has more to count than to add
-			e := &bins[uint8(k)|uint8(w&15)]
-			e.grad += grad
-			e.hess += hess
-			e = &bins[uint8(k+16)|uint8(w>>4&15)]
-			e.grad += grad
-			e.hess += hess
-			e = &bins[uint8(k+32)|uint8(w>>8&15)]
-			e.grad += grad
-			e.hess += hess
-			e = &bins[uint8(k+48)|uint8(w>>12&15)]
-			e.grad += grad
-			e.hess += hess
-			w >>= 16
+		for k := uint(0); k < packedGroup; k += 4 {
+			addFourPacked((*[64]binSum)(bins[16*k:]), words[:hi-lo], 4*k, gh[lo:hi])
 		}
+	}
+}
+
+// addFourPacked is
+//
+//	for i, p := range gh, k in 0…3 { bins[16·k + 4 bits of words[i]>>shift from 4·k on] += p }
+func addFourPacked(bins *[64]binSum, words []uint64, shift uint, gh []gradPair) {
+	words = words[:len(gh)]
+	for i, p := range gh {
+		w, grad, hess := words[i]>>(shift&63), float64(p.grad), float64(p.hess)
+		e := &bins[w&15]
+		e.grad += grad
+		e.hess += hess
+		e = &bins[16+w>>4&15]
+		e.grad += grad
+		e.hess += hess
+		e = &bins[32+w>>8&15]
+		e.grad += grad
+		e.hess += hess
+		e = &bins[48+w>>12&15]
+		e.grad += grad
+		e.hess += hess
 	}
 }

@@ -184,7 +184,7 @@ func countNumbers[T uint8 | uint16 | uint32](count []int, list []T) {
 func (l *binLayout) buildSparse(h *histogram, rows []int32, gh []gradPair) {
 	s := l.sparse
 	all := h.bins[l.offset[len(l.offset)-1]:][:s.numbers]
-	par.For(len(l.cuts)+1, 1, func(k, _ int) {
+	cut := func(k int) {
 		lo, hi := uint32(0), uint32(s.numbers)
 		if k > 0 {
 			lo = l.cuts[k-1]
@@ -200,6 +200,15 @@ func (l *binLayout) buildSparse(h *histogram, rows []int32, gh []gradPair) {
 			addSparse(all, s.start, s.list.u16, rows, gh, lo, hi)
 		default:
 			addSparse(all, s.start, s.list.u32, rows, gh, lo, hi)
+		}
+	}
+	grain := 1
+	if len(gh) < smallLeaf/8 {
+		grain = len(l.cuts) + 1
+	}
+	par.For(len(l.cuts)+1, grain, func(from, to int) {
+		for k := from; k < to; k++ {
+			cut(k)
 		}
 	})
 }
