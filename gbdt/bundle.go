@@ -62,8 +62,8 @@ func takenRows(m *binMapper, sampled int, rows []int32, sorted []float64) []int3
 type bundle struct {
 	features []int32 // places among those used
 	used     int     // sampled rows in which some feature is out of its most frequent bin
-	marks    []uint64
-	marked   int // how many of the features are in marks: it is rarely looked at where features are dense
+	marks    []uint64 // rows taken, as bits; see bundler.marks
+	marked   int      // how many of the features are in marks: they are rarely looked at where features are dense
 }
 
 // featureGroup are features that LightGBM keeps together: in one column, or many, each with its own values.
@@ -177,34 +177,31 @@ func (b *bundler) conflicts(g *bundle, j int32, most int) int {
 	if most < 0 {
 		return -1
 	}
-	b.markAll(g)
-	t, n := &b.taken[j], 0
-	switch {
-	case t.rows != nil || t.count == 0:
+	t, marks, n := &b.taken[j], b.marks(g), 0
+	if t.rows != nil || t.count == 0 {
 		for _, r := range t.rows {
-			if g.marks[r/64]>>(r%64)&1 != 0 {
-				if n++; n > most {
-					return -1
-				}
+			if n += int(marks[r/64] >> (r % 64) & 1); n > most {
+				return -1
 			}
 		}
-	case t.bits != nil:
-		for i, w := range t.bits {
-			n += bits.OnesCount64(w & g.marks[i])
-		}
-	default:
-		for _, w := range g.marks {
-			n += bits.OnesCount64(w)
-		}
+		return n
 	}
-	if n > most {
-		return -1
+	for i, w := range marks {
+		if t.bits != nil {
+			w &= t.bits[i]
+		}
+		if n += bits.OnesCount64(w); n > most {
+			return -1
+		}
 	}
 	return n
 }
 
-// markAll brings the marks of a bundle up to date.
-func (b *bundler) markAll(g *bundle) {
+// marks gives the rows that a bundle has taken, as bits.
+func (b *bundler) marks(g *bundle) []uint64 {
+	if len(g.features) == 1 && b.taken[g.features[0]].bits != nil {
+		return b.taken[g.features[0]].bits
+	}
 	if g.marks == nil {
 		g.marks = make([]uint64, (b.sampled+63)/64)
 	}
@@ -222,4 +219,5 @@ func (b *bundler) markAll(g *bundle) {
 			}
 		}
 	}
+	return g.marks
 }

@@ -120,6 +120,7 @@ func (t *trainer) identity() string {
 			data(ds.bins[i].array())
 		}
 		if s := ds.sparse; s != nil {
+			data(s.lengths())
 			data(s.list.array())
 		}
 	}
