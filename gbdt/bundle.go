@@ -60,8 +60,8 @@ func takenRows(m *binMapper, sampled int, rows []int32, sorted []float64) []int3
 
 // bundle is a growing set of features.
 type bundle struct {
-	features []int32 // places among those used
-	used     int     // sampled rows in which some feature is out of its most frequent bin
+	features []int32  // places among those used
+	used     int      // sampled rows in which some feature is out of its most frequent bin
 	marks    []uint64 // rows taken, as bits; see bundler.marks
 	marked   int      // how many of the features are in marks: they are rarely looked at where features are dense
 }
