@@ -35,18 +35,20 @@ func higgsLike(rows int) Data {
 }
 
 func BenchmarkTrain(b *testing.B) {
-	for _, threads := range []int{1, 2} {
-		b.Run(fmt.Sprintf("200kx28/255leaves/10trees/threads%d", threads), func(b *testing.B) {
-			par.SetThreads(threads)
-			defer par.SetThreads(0)
-			o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 10}
-			ds, err := NewDataset(higgsLike(200_000), o)
-			must(b, err)
-			for b.Loop() {
-				_, err := Train(context.Background(), ds, o)
+	for _, quantized := range []bool{false, true} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("200kx28/255leaves/10trees/quantized=%v/threads%d", quantized, threads), func(b *testing.B) {
+				par.SetThreads(threads)
+				defer par.SetThreads(0)
+				o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 10, UseQuantizedGrad: quantized}
+				ds, err := NewDataset(higgsLike(200_000), o)
 				must(b, err)
-			}
-		})
+				for b.Loop() {
+					_, err := Train(context.Background(), ds, o)
+					must(b, err)
+				}
+			})
+		}
 	}
 }
 

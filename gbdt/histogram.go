@@ -11,6 +11,7 @@ type binSum struct{ grad, hess float64 }
 // histogram holds the bins of all features of one leaf.
 type histogram struct {
 	bins       []binSum // feature f has bins[offset[f]:offset[f+1]]; 256 unused ones follow the last
+	ints       []intSum // in place of bins, of rounded gradients
 	splittable []bool   // by feature: false once no split of it was possible, for all that comes below
 }
 

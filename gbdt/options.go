@@ -74,6 +74,10 @@ type Options struct {
 	PathSmooth                float64 // pulls a leaf towards its parent
 	InteractionConstraints    string  // features that may meet on a path: [0,1],[2,3]
 	LinearTree                bool    // linear models in the leaves
+	UseQuantizedGrad          bool    // round gradients and hessians to small integers (Shi et al. 2022)
+	NumGradQuantBins          int     // how many of them; 2 to 255, default 4
+	QuantTrainRenewLeaf       bool    // then set leaves from the true gradients and hessians
+	StochasticRounding        bool    // round up or down at random rather than to the nearest; default true
 
 	// How features are binned.
 

@@ -75,7 +75,7 @@ func TestSetErrors(t *testing.T) {
 		"device=gpu":               "not supported",
 		"tree_learner=data":        "not supported",
 		"num_machines=4":           "not supported",
-		"use_quantized_grad=true":  "not supported",
+		"num_grad_quant_bins=1":    "want 2 or more, at most 255",
 		"num_leaves=many":          "no number",
 		"num_leaves=1":             "want more than 1, at most 131072",
 		"learning_rate=0":          "want more than 0",
