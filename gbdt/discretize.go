@@ -8,7 +8,7 @@ import (
 )
 
 // discretizer rounds gradients and hessians of each tree to small integers, with use_quantized_grad (Shi et al. 2022,
-// "Quantized Training of Gradient Boosting Decision Trees", section 4; gradient_discretizer.cpp). Gradients become
+// "Quantized Training of Gradient Boosting Decision Trees", arXiv:2207.09682; gradient_discretizer.cpp). Gradients become
 // −bins/2…bins/2, hessians 0…bins, each a multiple of a scale that the largest of them gives. Rounding is up or down at
 // random, so that sums come out right on average. What is drawn for a row is what LightGBM draws on one thread.
 type discretizer struct {
@@ -20,16 +20,24 @@ type discretizer struct {
 	trees                  int       // that were begun
 
 	gradScale, hessScale float64
-	rows                 []intSum // integers of each row
+	rows                 []rounded
 	ordered              []intSum // scratch: of the rows of a leaf
 }
 
+// rounded is gradient and hessian of a row.
+type rounded struct {
+	grad int8
+	hess uint8
+}
+
+func (r rounded) sum() intSum { return intSum(r.grad)<<32 + intSum(r.hess) }
+
 func newDiscretizer(rows int, constHess bool, o *Options) (*discretizer, error) {
-	if most := math.MaxUint32 / o.NumGradQuantBins; rows > most {
-		return nil, fmt.Errorf("gbdt: num_grad_quant_bins=%d: sums of %d rows do not fit 32 bits, %d would", o.NumGradQuantBins, rows, most)
+	if most := math.MaxUint32 / int64(o.NumGradQuantBins); int64(rows) > most {
+		return nil, fmt.Errorf("gbdt: num_grad_quant_bins=%d: sums of %d rows do not fit 32 bits, of %d they would", o.NumGradQuantBins, rows, most)
 	}
 	d := &discretizer{bins: o.NumGradQuantBins, nearest: !o.StochasticRounding, constHess: constHess, starts: newMersenne(uint32(int32(o.Seed))),
-		rows: make([]intSum, rows), ordered: make([]intSum, rows)}
+		rows: make([]rounded, rows), ordered: make([]intSum, rows)}
 	if d.nearest {
 		return d, nil
 	}
@@ -83,12 +91,13 @@ func (d *discretizer) begin(grad, hess []float32, bag []int32) {
 			if grad[row] < 0 {
 				up = -up
 			}
-			h := intSum(1)
+			r := rounded{hess: 1}
 			if !d.constHess {
 				// the inner conversion keeps processors from rounding product and sum at once
-				h = intSum(uint8(truncate(float64(float64(hess[row])*byHess) + upHess)))
+				r.hess = uint8(truncate(float64(float64(hess[row])*byHess) + upHess))
 			}
-			d.rows[row] = intSum(int8(truncate(float64(float64(grad[row])*byGrad)+up)))<<32 + h
+			r.grad = int8(truncate(float64(float64(grad[row])*byGrad) + up))
+			d.rows[row] = r
 			if at++; at == n {
 				at = 0
 			}
@@ -138,9 +147,9 @@ func truncate(v float64) int {
 // trees go wrong or its training fails: LightGBM's pull request 7397. That is not done here.)
 func (d *discretizer) root(rows []int32, narrow bool) (grad, hess float64, sum intSum) {
 	for _, row := range rows {
-		p := d.rows[row]
-		sum += p
-		g, h := p.grad(), float64(int8(p))
+		r := d.rows[row]
+		sum += r.sum()
+		g, h := float64(r.grad), float64(int8(r.hess))
 		if narrow {
 			grad += float64(float32(g) * float32(d.gradScale))
 			hess += float64(float32(h) * float32(d.hessScale))
@@ -152,16 +161,13 @@ func (d *discretizer) root(rows []int32, narrow bool) (grad, hess float64, sum i
 	return grad, hess, sum
 }
 
-// gather brings the integers of rows into their order; nil rows are all.
+// gather brings the integers of rows into their order.
 func (d *discretizer) gather(rows []int32) []intSum {
-	if rows == nil {
-		return d.rows
-	}
 	out := d.ordered[:len(rows)]
 	par.For(len(rows), 1<<13, func(lo, hi int) {
 		to := out[lo:hi]
 		for i, row := range rows[lo:hi] {
-			to[i] = d.rows[row]
+			to[i] = d.rows[row].sum()
 		}
 	})
 	return out

@@ -265,7 +265,7 @@ func (l *learner) findSplits(always map[int32]bool) {
 	}
 	rows := l.part.leaf(l.smaller.leaf)
 	if l.quant != nil {
-		l.layout.buildInt(small, l.used, l.rowsOrAll(rows), l.quant.gather(l.rowsOrAll(rows)))
+		l.layout.buildInt(small, l.used, l.rowsOrAll(rows), l.quant.gather(rows))
 	} else {
 		l.layout.build(small, l.used, l.rowsOrAll(rows), l.gather(rows))
 	}
