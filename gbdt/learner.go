@@ -25,11 +25,10 @@ type learner struct {
 	constHess bool // see objective
 	constRow  int32
 
-	pool    []*histogram
-	best    []splitInfo // by leaf
-	tree    *tree
-	gh      []gradPair // of all rows
-	ordered []gradPair // of a leaf
+	pool []*histogram
+	best []splitInfo // by leaf
+	tree *tree
+	gh   []gradPair // of all rows
 
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
@@ -73,7 +72,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	l.part = newPartition(ds.rows, leaves, most)
 	l.pool = make([]*histogram, leaves)
 	l.best = make([]splitInfo, leaves)
-	l.gh, l.ordered = make([]gradPair, ds.rows), make([]gradPair, ds.rows)
+	l.gh = make([]gradPair, ds.rows)
 	for i := range l.found {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
@@ -238,7 +237,7 @@ func (l *learner) findSplits(always map[int32]bool) {
 		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gather(rows))
+	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gh)
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -268,21 +267,6 @@ func (l *learner) rowsOrAll(rows []int32) []int32 {
 		return nil
 	}
 	return rows
-}
-
-// gather brings gradients and hessians of rows into their order.
-func (l *learner) gather(rows []int32) []gradPair {
-	if l.rowsOrAll(rows) == nil {
-		return l.gh
-	}
-	out := l.ordered[:len(rows)]
-	par.For(len(rows), 1<<13, func(lo, hi int) {
-		to := out[lo:hi]
-		for i, row := range rows[lo:hi] {
-			to[i] = l.gh[row]
-		}
-	})
-	return out
 }
 
 func (l *learner) drawNode(which int, leaf int32) {

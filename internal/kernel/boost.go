@@ -1,0 +1,79 @@
+package kernel
+
+import "fmt"
+
+// GatherWidth is how many bytes of a row GatherBins copies.
+const GatherWidth = 32
+
+// AddBins adds rows in order to four histograms of sums of gradients and hessians:
+//
+//	h[k][bins[i·stride+k]] += pairs[i] for k < 4
+//
+// with the same bits on every path. The histograms must not overlap.
+func AddBins(h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32) {
+	if len(pairs) == 0 {
+		return
+	}
+	if stride < 4 || len(bins) < (len(pairs)-1)*stride+4 {
+		panic(fmt.Sprintf("kernel: AddBins: %d bins are not %d rows, %d apart", len(bins), len(pairs), stride))
+	}
+	if addBins(h, bins, stride, pairs) {
+		return
+	}
+	addBinsGeneric(h, bins, stride, pairs)
+}
+
+func addBinsGeneric(h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32) {
+	h0, h1, h2, h3 := h[0], h[1], h[2], h[3]
+	for _, p := range pairs {
+		b := bins[:4:4]
+		g, h := float64(p[0]), float64(p[1])
+		e := &h0[b[0]]
+		e[0] += g
+		e[1] += h
+		e = &h1[b[1]]
+		e[0] += g
+		e[1] += h
+		e = &h2[b[2]]
+		e[0] += g
+		e[1] += h
+		e = &h3[b[3]]
+		e[0] += g
+		e[1] += h
+		bins = bins[min(stride, len(bins)):]
+	}
+}
+
+// GatherBins copies GatherWidth bytes of each row: dst[32i:32i+32] = src[rows[i]·stride:][:32]. It waits for many of them
+// at a time where they are not in the cache.
+func GatherBins(dst, src []uint8, stride int, rows []int32) {
+	if len(dst) < GatherWidth*len(rows) {
+		panic(fmt.Sprintf("kernel: GatherBins: no room for %d rows in %d bytes", len(rows), len(dst)))
+	}
+	last := (len(src) - GatherWidth) / max(stride, 1)
+	for _, row := range rows {
+		if uint(row) > uint(last) || len(src) < GatherWidth {
+			panic(fmt.Sprintf("kernel: GatherBins: row %d of %d bytes, %d apart", row, len(src), stride))
+		}
+	}
+	if len(rows) == 0 || gatherBins(dst, src, stride, rows) {
+		return
+	}
+	for i, row := range rows {
+		copy(dst[GatherWidth*i:][:GatherWidth], src[int(row)*stride:])
+	}
+}
+
+// GatherPairs is dst[i] = src[rows[i]].
+func GatherPairs(dst, src [][2]float32, rows []int32) {
+	dst = dst[:len(rows)]
+	for _, row := range rows {
+		_ = src[row]
+	}
+	if len(rows) == 0 || gatherPairs(dst, src, rows) {
+		return
+	}
+	for i, row := range rows {
+		dst[i] = src[row]
+	}
+}

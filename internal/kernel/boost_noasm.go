@@ -1,0 +1,9 @@
+//go:build purego || !amd64
+
+package kernel
+
+func addBins(h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32) bool { return false }
+
+func gatherBins(dst, src []uint8, stride int, rows []int32) bool { return false }
+
+func gatherPairs(dst, src [][2]float32, rows []int32) bool { return false }
