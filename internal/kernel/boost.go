@@ -77,3 +77,54 @@ func GatherPairs(dst, src [][2]float32, rows []int32) {
 		dst[i] = src[row]
 	}
 }
+
+// TreeRows is how many rows TreeLeaves takes at a time.
+const TreeRows = 512
+
+// TreeSplit is a split of a tree of at most 256 leaves, which are numbered from left to right. A row goes right if its
+// byte in the column of ranks is at least Right. From is the first leaf below the split, To the first one on its right.
+type TreeSplit struct {
+	Column          uint32 // where the column begins
+	Right, From, To uint8
+	_               uint8
+}
+
+// TreeLeaves finds the leaves of TreeRows rows. Splits come before those below them, so that a row stands at the first
+// leaf of a subtree until its root has sent it right: all rows look at all splits, and there is no branch. This costs
+// less than walking down as long as a vector holds several times more rows than a tree has levels.
+func TreeLeaves(leaf, ranks []uint8, splits []TreeSplit) {
+	leaf = leaf[:TreeRows]
+	for _, s := range splits {
+		_ = ranks[int(s.Column):][:TreeRows]
+	}
+	if len(splits) > 0 && treeLeaves(leaf, ranks, splits) {
+		return
+	}
+	clear(leaf)
+	for _, s := range splits {
+		column := ranks[int(s.Column):][:TreeRows]
+		for i, at := range leaf {
+			if at == s.From && column[i] >= s.Right {
+				leaf[i] = s.To
+			}
+		}
+	}
+}
+
+// HasTreeLeaves tells whether this processor has vectors for TreeLeaves: without them walking down is faster.
+func HasTreeLeaves() bool { return hasTreeLeaves() }
+
+// Rank counts for each number how many of the bounds are below it; bounds ascend, and NaN is above none.
+func Rank(dst []uint8, x []float64, bounds *[255]float64) {
+	dst = dst[:len(x)]
+	n := rank(dst, x, bounds)
+	for i, v := range x[n:] {
+		at := 0
+		for step := 128; step > 0; step >>= 1 {
+			if v > bounds[at+step-1] {
+				at += step
+			}
+		}
+		dst[n+i] = uint8(at)
+	}
+}

@@ -18,3 +18,18 @@ func gatherBinsAVX2(dst []uint8, src []uint8, stride int, rows []int32)
 //
 //go:noescape
 func gatherPairsAVX2(dst [][2]float32, src [][2]float32, rows []int32)
+
+// treeLeavesAVX512 walks 512 rows of ld apart; n > 0.
+//
+//go:noescape
+func treeLeavesAVX512(leaf []uint8, ranks []uint8, splits *byte, n int)
+
+// treeLeavesAVX2 walks 256 rows of ld apart; n > 0.
+//
+//go:noescape
+func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int)
+
+// rankAVX512 ranks len(x) numbers, a positive multiple of 32.
+//
+//go:noescape
+func rankAVX512(dst []uint8, x []float64, bounds *[255]float64)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -99,4 +100,117 @@ func TestBoostChecks(t *testing.T) {
 			f()
 		})
 	}
+}
+
+// randomSplits makes a tree of so many leaves over columns of ranks.
+func randomSplits(r *rand.Rand, leaves, columns int) []TreeSplit {
+	var splits []TreeSplit
+	var grow func(from, n int)
+	grow = func(from, n int) {
+		if n == 1 {
+			return
+		}
+		left := 1 + r.IntN(n-1)
+		splits = append(splits, TreeSplit{Column: uint32(TreeRows * r.IntN(columns)), Right: uint8(1 + r.IntN(255)), From: uint8(from), To: uint8(from + left)})
+		grow(from, left)
+		grow(from+left, n-left)
+	}
+	grow(0, leaves)
+	return splits
+}
+
+// Every path gives the leaves that walking down each row alone gives.
+func TestTreeLeaves(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for _, leaves := range []int{1, 2, 3, 31, 255, 256} {
+			const columns = 5
+			ranks, splits := make([]uint8, columns*TreeRows), randomSplits(r, leaves, columns)
+			for i := range ranks {
+				ranks[i] = uint8(r.Uint32())
+			}
+			leaf := make([]uint8, TreeRows+1)
+			for i := range leaf {
+				leaf[i] = 77
+			}
+			TreeLeaves(leaf, ranks, splits)
+			for i, got := range leaf[:TreeRows] {
+				lo, hi, next := 0, leaves, 0 // the row's subtree, and the place of its root
+				for hi-lo > 1 {
+					s := splits[next]
+					if ranks[int(s.Column)+i] >= s.Right {
+						next += int(s.To) - lo // the left subtree has one split less than leaves
+						lo = int(s.To)
+					} else {
+						next++
+						hi = int(s.To)
+					}
+				}
+				if int(got) != lo {
+					t.Fatalf("%d leaves: row %d is at leaf %d, want %d", leaves, i, got, lo)
+				}
+			}
+			if leaf[TreeRows] != 77 {
+				t.Fatal("wrote beyond the rows")
+			}
+		}
+	})
+}
+
+func TestRank(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 5))
+		for _, used := range []int{0, 1, 2, 100, 254, 255} {
+			var bounds [255]float64
+			for i := range bounds {
+				bounds[i] = math.Inf(1)
+				if i < used {
+					bounds[i] = math.Round(100*r.NormFloat64()) / 10
+				}
+			}
+			slices.Sort(bounds[:])
+			for _, n := range []int{0, 1, 31, 32, 33, 200} {
+				x := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1)}[:min(n, 5)]
+				for len(x) < n {
+					x = append(x, math.Round(100*r.NormFloat64())/10)
+				}
+				dst := make([]uint8, n+1)
+				dst[n] = 77
+				Rank(dst, x, &bounds)
+				for i, v := range x {
+					want := 0
+					for _, b := range bounds {
+						if b < v {
+							want++
+						}
+					}
+					if int(dst[i]) != want {
+						t.Fatalf("%d bounds: rank of %v is %d, want %d", used, v, dst[i], want)
+					}
+				}
+				if dst[n] != 77 {
+					t.Fatal("wrote beyond the numbers")
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkTreeLeaves(b *testing.B) {
+	r := rand.New(rand.NewPCG(3, 6))
+	splits, ranks, leaf := randomSplits(r, 255, 28), make([]uint8, 28*TreeRows), make([]uint8, TreeRows)
+	eachPathBench(b, "255leaves", TreeRows, func() { TreeLeaves(leaf, ranks, splits) })
+}
+
+func BenchmarkRank(b *testing.B) {
+	var bounds [255]float64
+	x, dst := make([]float64, TreeRows), make([]uint8, TreeRows)
+	for i := range bounds {
+		bounds[i] = float64(i)
+	}
+	r := rand.New(rand.NewPCG(3, 7))
+	for i := range x {
+		x[i] = 255 * r.Float64()
+	}
+	eachPathBench(b, "255bounds", TreeRows, func() { Rank(dst, x, &bounds) })
 }

@@ -16,15 +16,18 @@ import (
 func main() {
 	ConstraintExpr("!purego")
 	emitAddBins()
-	emitGather("gatherBins", "dst, src []uint8, stride int, rows []int32", true)
-	emitGather("gatherPairs", "dst, src [][2]float32, rows []int32", false)
+	emitGather("gatherBinsAVX2", "dst, src []uint8, stride int, rows []int32", true)
+	emitGather("gatherPairsAVX2", "dst, src [][2]float32, rows []int32", false)
+	emitTreeLeaves(true)
+	emitTreeLeaves(false)
+	emitRank()
 	Generate()
 }
 
 func text(name, params, doc string) {
-	TEXT(name+"AVX2", NOSPLIT, "func("+params+")")
+	TEXT(name, NOSPLIT, "func("+params+")")
 	Pragma("noescape")
-	Doc(name + "AVX2 " + doc)
+	Doc(name + " " + doc)
 }
 
 func ptr(name string) reg.GPVirtual {
@@ -34,7 +37,7 @@ func ptr(name string) reg.GPVirtual {
 // emitAddBins writes the adding of rows to four histograms. A bin is two float64, so that one load, one addition and one
 // store do for it; the store is what bounds the loop.
 func emitAddBins() {
-	text("addBins", "h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32", "adds len(pairs) > 0 rows.")
+	text("addBinsAVX2", "h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32", "adds len(pairs) > 0 rows.")
 	h := Load(Param("h"), GP64())
 	var to [4]reg.GPVirtual
 	for k := range to {
