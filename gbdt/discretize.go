@@ -12,6 +12,7 @@ import (
 // −bins/2…bins/2, hessians 0…bins, each a multiple of a scale that the largest of them gives. Rounding is up or down at
 // random, so that sums come out right on average. What is drawn for a row is what LightGBM draws on one thread.
 type discretizer struct {
+	total                  int // rows of the data
 	bins                   int
 	nearest                bool      // round to the nearest integer instead
 	constHess              bool      // all hessians are equal: each is 1, and counts rows
@@ -20,24 +21,14 @@ type discretizer struct {
 	trees                  int       // that were begun
 
 	gradScale, hessScale float64
-	rows                 []rounded
-	ordered              []intSum // scratch: of the rows of a leaf
 }
-
-// rounded is gradient and hessian of a row.
-type rounded struct {
-	grad int8
-	hess uint8
-}
-
-func (r rounded) sum() intSum { return intSum(r.grad)<<32 + intSum(r.hess) }
 
 func newDiscretizer(rows int, constHess bool, o *Options) (*discretizer, error) {
 	if most := math.MaxUint32 / int64(o.NumGradQuantBins); int64(rows) > most {
 		return nil, fmt.Errorf("gbdt: num_grad_quant_bins=%d: sums of %d rows do not fit 32 bits, of %d they would", o.NumGradQuantBins, rows, most)
 	}
-	d := &discretizer{bins: o.NumGradQuantBins, nearest: !o.StochasticRounding, constHess: constHess, starts: newMersenne(uint32(int32(o.Seed))),
-		rows: make([]rounded, rows), ordered: make([]intSum, rows)}
+	d := &discretizer{bins: o.NumGradQuantBins, nearest: !o.StochasticRounding, constHess: constHess, total: rows,
+		starts: newMersenne(uint32(int32(o.Seed)))}
 	if d.nearest {
 		return d, nil
 	}
@@ -58,20 +49,20 @@ func newDiscretizer(rows int, constHess bool, o *Options) (*discretizer, error) 
 // skip goes on as if so many trees had been begun.
 func (d *discretizer) skip(trees int) {
 	for range trees {
-		d.starts.upTo(len(d.rows))
+		d.starts.upTo(d.total)
 	}
 	d.trees += trees
 }
 
-// begin rounds the gradients and hessians of a tree. If a bag is given the tree knows only these rows, and numbers them
+// begin rounds the gradients and hessians of a tree into out. If a bag is given the tree knows only these rows, and numbers them
 // anew.
-func (d *discretizer) begin(grad, hess []float32, bag []int32) {
+func (d *discretizer) begin(grad, hess []float32, bag []int32, out []intSum) {
 	n := len(grad)
 	if bag != nil {
 		n = len(bag)
 	}
 	d.setScales(grad, hess, bag, n)
-	start := d.starts.upTo(len(d.rows))
+	start := d.starts.upTo(d.total)
 	d.trees++
 	byGrad, byHess := 1/d.gradScale, 1/d.hessScale
 	par.For(n, gradChunk, func(lo, hi int) {
@@ -91,13 +82,13 @@ func (d *discretizer) begin(grad, hess []float32, bag []int32) {
 			if grad[row] < 0 {
 				up = -up
 			}
-			r := rounded{hess: 1}
+			h := uint8(1)
 			if !d.constHess {
 				// the inner conversion keeps processors from rounding product and sum at once
-				r.hess = uint8(truncate(float64(float64(hess[row])*byHess) + upHess))
+				h = uint8(truncate(float64(float64(hess[row])*byHess) + upHess))
 			}
-			r.grad = int8(truncate(float64(float64(grad[row])*byGrad) + up))
-			d.rows[row] = r
+			g := int8(truncate(float64(float64(grad[row])*byGrad) + up))
+			out[row] = intSum(g)<<32 + intSum(h)
 			if at++; at == n {
 				at = 0
 			}
@@ -145,11 +136,10 @@ func truncate(v float64) int {
 // output of the root, with its two quirks. Scales are float32 for a bag that is not copied, and a hessian above 127
 // counts as negative. (For such a bag it also takes the integers of the first rows instead of the bag's, so that its
 // trees go wrong or its training fails: LightGBM's pull request 7397. That is not done here.)
-func (d *discretizer) root(rows []int32, narrow bool) (grad, hess float64, sum intSum) {
+func (d *discretizer) root(gh []intSum, rows []int32, narrow bool) (grad, hess float64, sum intSum) {
 	for _, row := range rows {
-		r := d.rows[row]
-		sum += r.sum()
-		g, h := float64(r.grad), float64(int8(r.hess))
+		sum += gh[row]
+		g, h := gh[row].grad(), float64(int8(gh[row]))
 		if narrow {
 			grad += float64(float32(g) * float32(d.gradScale))
 			hess += float64(float32(h) * float32(d.hessScale))
@@ -159,16 +149,4 @@ func (d *discretizer) root(rows []int32, narrow bool) (grad, hess float64, sum i
 		}
 	}
 	return grad, hess, sum
-}
-
-// gather brings the integers of rows into their order.
-func (d *discretizer) gather(rows []int32) []intSum {
-	out := d.ordered[:len(rows)]
-	par.For(len(rows), 1<<13, func(lo, hi int) {
-		to := out[lo:hi]
-		for i, row := range rows[lo:hi] {
-			to[i] = d.rows[row].sum()
-		}
-	})
-	return out
 }

@@ -27,11 +27,10 @@ type learner struct {
 	quant     *discretizer // nil: gradients are as they are
 	constRow  int32
 
-	pool    []*histogram
-	best    []splitInfo // by leaf
-	tree    *tree
-	gh      []gradPair // of all rows
-	ordered []gradPair // of a leaf
+	pool []*histogram
+	best []splitInfo // by leaf
+	tree *tree
+	gh   []gradPair // of all rows; with use_quantized_grad they are intSum
 
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
@@ -76,9 +75,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	l.part = newPartition(ds.rows, leaves, most)
 	l.pool = make([]*histogram, leaves)
 	l.best = make([]splitInfo, leaves)
-	if !o.UseQuantizedGrad {
-		l.gh, l.ordered = make([]gradPair, ds.rows), make([]gradPair, ds.rows)
-	}
+	l.gh = make([]gradPair, ds.rows)
 	for i := range l.found {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
@@ -175,8 +172,8 @@ func (l *learner) root(grad, hess []float32) leafState {
 		if l.copied {
 			bag = l.bag
 		}
-		l.quant.begin(grad, hess, bag)
-		root.grad, root.hess, root.sum = l.quant.root(l.part.leaf(0), !l.copied && root.count < l.ds.rows)
+		l.quant.begin(grad, hess, bag, asInts(l.gh))
+		root.grad, root.hess, root.sum = l.quant.root(asInts(l.gh), l.part.leaf(0), !l.copied && root.count < l.ds.rows)
 		return root
 	}
 	par.For(len(grad), 1<<14, func(lo, hi int) {
@@ -264,11 +261,7 @@ func (l *learner) findSplits(always map[int32]bool) {
 		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	if l.quant != nil {
-		l.layout.buildInt(small, l.used, l.rowsOrAll(rows), l.quant.gather(rows))
-	} else {
-		l.layout.build(small, l.used, l.rowsOrAll(rows), l.gather(rows))
-	}
+	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gh)
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -304,21 +297,6 @@ func (l *learner) rowsOrAll(rows []int32) []int32 {
 		return nil
 	}
 	return rows
-}
-
-// gather brings gradients and hessians of rows into their order.
-func (l *learner) gather(rows []int32) []gradPair {
-	if l.rowsOrAll(rows) == nil {
-		return l.gh
-	}
-	out := l.ordered[:len(rows)]
-	par.For(len(rows), 1<<13, func(lo, hi int) {
-		to := out[lo:hi]
-		for i, row := range rows[lo:hi] {
-			to[i] = l.gh[row]
-		}
-	})
-	return out
 }
 
 func (l *learner) drawNode(which int, leaf int32) {

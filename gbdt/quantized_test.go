@@ -128,7 +128,7 @@ func TestQuantizedSums(t *testing.T) {
 		for leaf := range grown.numLeaves {
 			var sum intSum
 			for _, row := range l.part.leaf(int32(leaf)) {
-				sum += l.quant.rows[row].sum()
+				sum += asInts(l.gh)[row]
 			}
 			grad, hess := sum.grad()*l.quant.gradScale, sum.hess()*l.quant.hessScale
 			if grown.leafWeight[leaf] != hess {
