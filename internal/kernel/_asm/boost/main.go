@@ -21,6 +21,7 @@ func main() {
 	emitTreeLeaves(true)
 	emitTreeLeaves(false)
 	emitRank()
+	emitTreeWalk()
 	Generate()
 }
 
