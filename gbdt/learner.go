@@ -176,26 +176,38 @@ func (l *learner) root(grad, hess []float32) leafState {
 		root.grad, root.hess, root.sum = l.quant.root(asInts(l.gh), l.part.leaf(0), !l.copied && root.count < l.ds.rows)
 		return root
 	}
-	par.For(len(grad), 1<<14, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			l.gh[i] = gradPair{grad[i], hess[i]}
-			if l.constHess {
-				l.gh[i].hess = hess[l.constRow]
+	const chunk = 1 << 14
+	par.For(2+(len(grad)+chunk-1)/chunk, 1, func(task, _ int) {
+		switch task {
+		case 0: // in order, as the sums must not depend on the number of threads
+			root.grad = sumOf(grad, l.bag)
+		case 1:
+			root.hess = sumOf(hess, l.bag)
+		default:
+			lo := (task - 2) * chunk
+			for i := lo; i < min(lo+chunk, len(grad)); i++ {
+				l.gh[i] = gradPair{grad[i], hess[i]}
+				if l.constHess {
+					l.gh[i].hess = hess[l.constRow]
+				}
 			}
 		}
 	})
-	if l.bag == nil {
-		for i, g := range grad { // in order: the sum must not depend on the number of threads
-			root.grad += float64(g)
-			root.hess += float64(hess[i])
-		}
-	} else {
-		for _, i := range l.bag {
-			root.grad += float64(grad[i])
-			root.hess += float64(hess[i])
-		}
-	}
 	return root
+}
+
+// sumOf adds up those of the rows, nil for all, in order.
+func sumOf(v []float32, rows []int32) (sum float64) {
+	if rows == nil {
+		for _, v := range v {
+			sum += float64(v)
+		}
+		return sum
+	}
+	for _, row := range rows {
+		sum += float64(v[row])
+	}
+	return sum
 }
 
 // bestLeaf is the leaf whose split gains most.

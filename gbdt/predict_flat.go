@@ -235,9 +235,24 @@ func (f *flatTrees) addPlain(p, x []float64, features, k, rows int, root int32) 
 // rowTrees is how many trees a single row goes through together.
 const rowTrees = 64
 
-// addRow adds trees from..to to the scores of one row; tree n counts for class n mod len(p).
+// addRow adds trees from..to to the scores of one row; tree n counts for class n mod len(p), and from for class 0.
 func (f *flatTrees) addRow(p, row []float64, from, to int) {
-	finite, c := allFinite(row), 0
+	finite := allFinite(row)
+	for i := range f.runs {
+		r := &f.runs[i]
+		lo, hi := max(r.from, from), min(r.from+len(r.trees), to)
+		if lo < hi && r.nodes != nil {
+			f.walkRow(p, row, from, lo, finite)
+			r.addRow(p, row, lo, hi, finite)
+			from = hi
+		}
+	}
+	f.walkRow(p, row, from, to, finite)
+}
+
+// walkRow is addRow for trees that are walked down by value.
+func (f *flatTrees) walkRow(p, row []float64, from, to int, finite bool) {
+	c := from % len(p)
 	var leaf [rowTrees]int32
 	for from < to {
 		n := min(to-from, rowTrees)

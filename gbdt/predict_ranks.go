@@ -14,6 +14,8 @@ type rankedRun struct {
 	from    int // the first tree
 	columns []rankColumn
 	trees   []rankedTree
+	nodes   []kernel.TreeNode // the same trees for one row, in half a cache; nil where there are too many columns
+	roots   []int32           // of each tree among nodes
 }
 
 type rankedTree struct {
@@ -33,6 +35,8 @@ const (
 	maxRankBounds   = 254
 	// minRankedRows is how many rows a block needs: kernel.TreeLeaves takes its time for kernel.TreeRows of them.
 	minRankedRows = kernel.TreeRows / 4
+	// maxRowColumns is how many columns a run may have for single rows.
+	maxRowColumns = 256
 	// columnsPerTree is how many columns a run may have for each tree: ranking a value takes a sixth of a walk.
 	columnsPerTree = 4
 )
@@ -150,9 +154,9 @@ func (c *rankCompiler) add(t *tree) bool {
 // run compiles trees whose thresholds were added.
 func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 	r := rankedRun{from: from, columns: make([]rankColumn, len(c.keys)), trees: make([]rankedTree, to-from)}
-	place := map[rankKey]uint32{}
+	place := map[rankKey]int{}
 	for i, key := range c.keys {
-		place[key] = uint32(i * kernel.TreeRows)
+		place[key] = i
 		column := &r.columns[i]
 		column.feature, column.rule = key.feature, key.rule
 		for j := range column.bounds {
@@ -161,20 +165,25 @@ func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 		copy(column.bounds[:], c.bounds[key])
 	}
 	for i, t := range trees[from:to] {
+		r.roots = append(r.roots, int32(len(r.nodes)))
 		out, leaf := &r.trees[i], 0
 		var visit func(node int32)
 		visit = func(node int32) {
+			entry := len(r.nodes)
 			if node < 0 {
+				r.nodes = append(r.nodes, kernel.NewTreeNode(uint8(leaf), 0, 0))
 				out.leafs[leaf] = t.leafValue[^node]
 				leaf++
 				return
 			}
 			key := rankKey{t.splitFeature[node], t.missingRule(node)}
 			at, _ := slices.BinarySearch(c.bounds[key], t.threshold[node])
-			split := len(out.splits)
-			out.splits = append(out.splits, kernel.TreeSplit{Column: place[key], Right: uint8(at + 1), From: uint8(leaf)})
+			split, right := len(out.splits), uint8(at+1)
+			out.splits = append(out.splits, kernel.TreeSplit{Column: uint32(place[key] * kernel.TreeRows), Right: right, From: uint8(leaf)})
+			r.nodes = append(r.nodes, 0)
 			visit(t.left[node])
 			out.splits[split].To = uint8(leaf)
+			r.nodes[entry] = kernel.NewTreeNode(uint8(place[key]), right, len(r.nodes)-entry)
 			visit(t.right[node])
 		}
 		root := int32(0)
@@ -183,7 +192,56 @@ func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 		}
 		visit(root)
 	}
+	if len(r.columns) > maxRowColumns {
+		r.nodes, r.roots = nil, nil
+	}
 	return r
+}
+
+// addRow adds trees from..to of the run to the scores of one row.
+func (r *rankedRun) addRow(p, row []float64, from, to int, finite bool) {
+	var ranks [maxRowColumns]uint8
+	for i := range r.columns {
+		c := &r.columns[i]
+		if v := row[c.feature]; finite && c.rule < zeroLeft {
+			ranks[i] = c.rankFinite(v)
+		} else {
+			ranks[i] = c.rank(v)
+		}
+	}
+	var at [rowTrees]int32
+	class := from % len(p)
+	for from < to {
+		n := copy(at[:min(to-from, rowTrees)], r.roots[from-r.from:])
+		kernel.TreeWalk(at[:n], r.nodes, &ranks)
+		for i, node := range at[:n] { // in the order of the trees
+			p[class] += r.trees[from-r.from+i].leafs[r.nodes[node].Column()]
+			if class++; class == len(p) {
+				class = 0
+			}
+		}
+		from += n
+	}
+}
+
+// rankFinite has no branch on the value: half of them would be predicted wrong.
+func (c *rankColumn) rankFinite(v float64) uint8 {
+	at := 0
+	for step := 128; step > 0; step >>= 1 {
+		at += step & int(int64(math.Float64bits(c.bounds[at+step-1]-v))>>63)
+	}
+	return uint8(at)
+}
+
+func (c *rankColumn) rank(v float64) uint8 {
+	one := [1]float64{v}
+	c.replaceMissing(one[:])
+	if v = one[0]; v != v && (c.rule == nanRight || c.rule == zeroRight) {
+		return 255
+	}
+	var out [1]uint8
+	kernel.Rank(out[:], one[:], &c.bounds)
+	return out[0]
 }
 
 // rankScratch is memory for one block of rows.

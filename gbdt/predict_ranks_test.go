@@ -11,7 +11,7 @@ import (
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
-// TestRanks: many rows at a time give the bits of single rows, for every rule about what is missing, with trees that
+// TestRanks: many rows at a time and single ones give the bits of walking down the trees, for every rule about what is missing, with trees that
 // cannot be ranked in between, and with more thresholds than a run may have.
 func TestRanks(t *testing.T) {
 	defer par.SetThreads(0)
@@ -59,8 +59,16 @@ func TestRanks(t *testing.T) {
 			rows := len(x) / 5
 			for _, o := range []PredictOptions{{Raw: true}, {Raw: true, StartIteration: 1, NumIteration: 7}} {
 				want := make([]float64, rows*k)
+				from, to := m.iterations(o.StartIteration, o.NumIteration)
 				for i := range rows {
-					must(t, m.PredictRow(want[i*k:(i+1)*k], x[i*5:(i+1)*5], o))
+					row, one := x[i*5:(i+1)*5], make([]float64, k)
+					for n := from * k; n < to*k; n++ { // the walk of the specification
+						want[i*k+n%k] += m.trees[n].leafValue[m.trees[n].leaf(row)]
+					}
+					must(t, m.PredictRow(one, row, o))
+					if !slices.Equal(one, want[i*k:(i+1)*k]) {
+						t.Fatalf("row %d %v alone: %v, want %v", i, row, one, want[i*k:(i+1)*k])
+					}
 				}
 				for _, threads := range []int{1, 3} {
 					par.SetThreads(threads)
@@ -68,7 +76,7 @@ func TestRanks(t *testing.T) {
 					must(t, m.Predict(got, x, o))
 					for i := range got {
 						if got[i] != want[i] {
-							t.Fatalf("row %d %v: %v, alone %v", i/k, x[i/k*5:][:5], got[i], want[i])
+							t.Fatalf("row %d %v: %v, want %v", i/k, x[i/k*5:][:5], got[i], want[i])
 						}
 					}
 				}

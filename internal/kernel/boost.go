@@ -137,6 +137,38 @@ func TreeLeaves(leaf, ranks []uint8, splits []TreeSplit) {
 // HasTreeLeaves tells whether this processor has vectors for TreeLeaves: without them walking down is faster.
 func HasTreeLeaves() bool { return hasTreeLeaves() }
 
+// TreeNode is a node of trees that lie one after another, parents before children: a split sends a value of at least Right
+// in column Column by Skip nodes on, others to the next. A leaf has Right and Skip 0, and its number as column.
+type TreeNode uint32
+
+// NewTreeNode makes a node. skip is at most 65535.
+func NewTreeNode(column, right uint8, skip int) TreeNode {
+	return TreeNode(column) | TreeNode(right)<<8 | TreeNode(skip)<<16
+}
+
+// Column is the split's column, or the number of a leaf.
+func (n TreeNode) Column() uint8 { return uint8(n) }
+
+// TreeWalk moves a row that stands at the root at[i] of each tree down to its leaf. ranks are the row's, by column. No path
+// of the nodes may lead beyond them: it is not checked.
+func TreeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) {
+	n := treeWalk(at, nodes, ranks)
+	for i, node := range at[n:] {
+		for {
+			v := nodes[node]
+			by := int32(1)
+			if ranks[v.Column()] >= uint8(v>>8) {
+				by = int32(v >> 16)
+			}
+			if by == 0 {
+				break
+			}
+			node += by
+		}
+		at[n+i] = node
+	}
+}
+
 // Rank counts for each number how many of the bounds are below it; bounds ascend, and NaN is above none.
 func Rank(dst []uint8, x []float64, bounds *[255]float64) {
 	dst = dst[:len(x)]

@@ -65,3 +65,13 @@ func rank(dst []uint8, x []float64, bounds *[255]float64) int {
 	rankAVX512(dst, x[:n], bounds)
 	return n
 }
+
+// treeWalk does the first trees and tells how many.
+func treeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) int {
+	n := len(at) &^ 7
+	if n == 0 || !useAsm() {
+		return 0
+	}
+	treeWalkAVX2(at[:n], unsafe.Slice((*uint32)(unsafe.SliceData(nodes)), len(nodes)), ranks)
+	return n
+}

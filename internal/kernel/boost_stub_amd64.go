@@ -38,3 +38,8 @@ func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int)
 //
 //go:noescape
 func rankAVX512(dst []uint8, x []float64, bounds *[255]float64)
+
+// treeWalkAVX2 walks down len(at) trees, a positive multiple of 8.
+//
+//go:noescape
+func treeWalkAVX2(at []int32, nodes []uint32, ranks *[256]uint8)

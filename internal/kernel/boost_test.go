@@ -182,6 +182,53 @@ func TestTreeLeaves(t *testing.T) {
 	})
 }
 
+// One row through many trees, against the splits of TreeLeaves.
+func TestTreeWalk(t *testing.T) {
+	eachPath(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 8))
+		for _, trees := range []int{0, 1, 7, 8, 9, 40} {
+			const columns = 5
+			var nodes []TreeNode
+			var roots []int32
+			var all [][]TreeSplit
+			for range trees {
+				leaves := 1 + r.IntN(256)
+				splits := randomSplits(r, leaves, columns)
+				roots, all = append(roots, int32(len(nodes))), append(all, splits)
+				var grow func(next, lo, hi int)
+				grow = func(next, lo, hi int) { // the subtree of leaves lo…hi, whose root is split next
+					if hi-lo == 1 {
+						nodes = append(nodes, NewTreeNode(uint8(lo), 0, 0))
+						return
+					}
+					s, at := splits[next], len(nodes)
+					nodes = append(nodes, 0)
+					grow(next+1, lo, int(s.To))
+					nodes[at] = NewTreeNode(uint8(s.Column/TreeRows), s.Right, len(nodes)-at)
+					grow(next+int(s.To)-lo, int(s.To), hi)
+				}
+				grow(0, 0, leaves)
+			}
+			for range 20 {
+				var ranks [256]uint8
+				block, leaf := make([]uint8, columns*TreeRows), make([]uint8, TreeRows)
+				for c := range columns {
+					ranks[c] = uint8(r.Uint32())
+					block[c*TreeRows] = ranks[c]
+				}
+				at := slices.Clone(roots)
+				TreeWalk(at, nodes, &ranks)
+				for i, node := range at {
+					TreeLeaves(leaf, block, all[i])
+					if n := nodes[node]; n.Column() != leaf[0] || n>>8 != 0 {
+						t.Fatalf("tree %d of %d: leaf %d, want %d", i, trees, n.Column(), leaf[0])
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestRank(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 5))

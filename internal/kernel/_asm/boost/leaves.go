@@ -119,3 +119,51 @@ func emitRank() {
 	VZEROUPPER()
 	RET()
 }
+
+// walkLanes is how many trees one row walks down together: a step waits for the memory of the last.
+const walkLanes = 8
+
+// emitTreeWalk writes the walk of one row through many trees. Lanes that have arrived go on standing, as a branch for
+// each would be predicted wrong.
+func emitTreeWalk() {
+	text("treeWalkAVX2", "at []int32, nodes []uint32, ranks *[256]uint8", "walks down len(at) trees, a positive multiple of 8.")
+	at, ranks := ptr("at"), Load(Param("ranks"), GP64())
+	n := Load(Param("at").Len(), GP64())
+	Label("trees")
+	var lane [walkLanes]reg.GPVirtual // pointers to nodes
+	nodes := ptr("nodes")
+	for i := range lane {
+		lane[i] = GP64()
+		MOVLQSX(Mem{Base: at, Disp: 4 * i}, lane[i])
+		LEAQ(Mem{Base: nodes, Index: lane[i], Scale: 4}, lane[i])
+	}
+	Label("step")
+	moved := GP32()
+	XORL(moved, moved)
+	for i := range lane {
+		node, rank, by := GP64(), GP64(), GP64()
+		MOVL(Mem{Base: lane[i]}, node.As32())
+		MOVBLZX(node.As8(), rank.As32())
+		MOVBLZX(Mem{Base: ranks, Index: rank, Scale: 1}, rank.As32())
+		MOVL(node.As32(), by.As32())
+		SHRL(Imm(16), by.As32())
+		SHRL(Imm(8), node.As32())
+		CMPB(rank.As8(), node.As8())
+		MOVL(U32(1), node.As32())
+		CMOVLCS(node.As32(), by.As32()) // below: left
+		LEAQ(Mem{Base: lane[i], Index: by, Scale: 4}, lane[i])
+		ORL(by.As32(), moved)
+	}
+	TESTL(moved, moved)
+	JNZ(LabelRef("step"))
+	nodes = ptr("nodes")
+	for i := range lane {
+		SUBQ(nodes, lane[i])
+		SHRQ(Imm(2), lane[i])
+		MOVL(lane[i].As32(), Mem{Base: at, Disp: 4 * i})
+	}
+	ADDQ(Imm(4*walkLanes), at)
+	SUBQ(Imm(walkLanes), n)
+	JNZ(LabelRef("trees"))
+	RET()
+}

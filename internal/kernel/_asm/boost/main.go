@@ -22,6 +22,7 @@ func main() {
 	emitTreeLeaves(true)
 	emitTreeLeaves(false)
 	emitRank()
+	emitTreeWalk()
 	Generate()
 }
 
