@@ -27,10 +27,10 @@ func newBoostCmd(g *globals) *cobra.Command {
 side files (.weight, .init, .query), model files and predictions.
 
 task=train (default) writes output_model, task=predict output_result, task=refit moves the leaf values of input_model
-towards other data, task=convert_model writes input_model as Go source, task=save_binary writes data and valid, binned, to
-FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
-hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
-error in LightGBM's form. Files appear whole or not at all.`,
+towards other data, task=convert_model writes input_model as Go source, or with convert_model_language=cpp as C++,
+task=save_binary writes data and valid, binned, to FILE.bin, to be given as data and valid later. A parameter that LightGBM
+does not know is warned of; one that it knows and hanji does not support (device_type, tree_learner other than the
+default) is an error. Messages and metrics go to standard error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf
   hanji boost config=train.conf num_trees=500 early_stopping=20 output_model=long.txt
   hanji boost task=train objective=binary data=train.csv header=true label=name:y valid=test.csv metric=auc
@@ -122,21 +122,14 @@ func readBoostOptions(args []string, log *boostLog) (gbdt.Options, error) {
 // checkBoostOptions holds the parameters that are about files against the task.
 func checkBoostOptions(o *gbdt.Options) error {
 	convert := o.Task == "convert_model"
-	if o.ConvertModel == cppSource {
-		o.ConvertModel = goSource
-	}
 	switch {
 	case o.Data == "" && !convert:
 		return usagef("no data; give data=FILE, or config=FILE with it")
-	case o.ConvertModelLanguage != "" && o.ConvertModelLanguage != "go":
-		return usagef("convert_model_language=%s is not supported, only go is", o.ConvertModelLanguage)
 	case o.InputModel == "" && (isPredict(o.Task) || convert || strings.HasPrefix(o.Task, "refit")):
 		return usagef("task=%s needs input_model=FILE", o.Task)
 	}
-	if convert || o.ConvertModelLanguage != "" {
-		if err := checkPlace("convert_model", o.ConvertModel); convert || err != nil {
-			return err
-		}
+	if err := resolveConvert(o); convert || err != nil {
+		return err
 	}
 	switch {
 	case isPredict(o.Task):

@@ -59,7 +59,7 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) (gbdt.Histor
 		}
 	}
 	if o.ConvertModelLanguage != "" {
-		if err := writeGo(m, o.ConvertModel); err != nil {
+		if err := writeSource(m, o); err != nil {
 			return nil, err
 		}
 	}
