@@ -253,6 +253,9 @@ func (o *Options) Set(name, value string) error {
 	return nil
 }
 
+// Given tells whether Set was called for a parameter, by whichever of its names; name is the main one.
+func (o *Options) Given(name string) bool { return o.given[name] }
+
 // Ignored tells, a line each, which settings gave way to others of the same parameter.
 func (o *Options) Ignored() []string { return slices.Clone(o.ignored) }
 
