@@ -36,12 +36,12 @@ func resumable() map[string]Options {
 // resumeData has labels that each of these objectives takes.
 func resumeData(rows int, seed uint64, o Options) Data {
 	d := smallData(rows, seed)
-	if o.NumClass > 0 || strings.HasPrefix(o.Objective, "rank") {
+	if o.NumClass > 0 || strings.Contains(o.Objective, "rank") {
 		for i, y := range d.Label {
 			d.Label[i] = float64(int(y+100) % 3)
 		}
 	}
-	if strings.HasPrefix(o.Objective, "rank") {
+	if strings.Contains(o.Objective, "rank") {
 		for left := rows; left > 0; left -= 20 {
 			d.Group = append(d.Group, min(20, left))
 		}
