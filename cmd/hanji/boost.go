@@ -25,7 +25,8 @@ func newBoostCmd(g *globals) *cobra.Command {
 		Long: `Takes the place of the lightgbm command: the same configuration files, parameters and aliases, data files with their
 side files (.weight, .init, .query), model files and predictions.
 
-task=train (default) writes output_model, task=predict output_result, task=refit moves the leaf values of input_model
+task=train (default) writes output_model, task=predict output_result (data=- reads standard input, output_result=- writes
+to standard output), task=refit moves the leaf values of input_model
 towards other data, task=convert_model writes input_model as Go source, task=save_binary writes data and valid, binned, to
 FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
 hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
@@ -51,7 +52,7 @@ error in LightGBM's form. Files appear whole or not at all.`,
 			case "train", "training", "":
 				return boostTrain(cmd.Context(), o, log)
 			case "predict", "prediction", "test":
-				return boostPredict(cmd.Context(), o, log)
+				return boostPredict(cmd, o, log)
 			case "refit", "refit_tree":
 				return boostRefit(cmd.Context(), o, log)
 			case "convert_model":
@@ -127,6 +128,8 @@ func checkBoostOptions(o *gbdt.Options) error {
 		}
 	}
 	switch {
+	case isPredict(o.Task) && o.OutputResult == "-":
+		return nil
 	case isPredict(o.Task):
 		return checkPlace("output_result", o.OutputResult)
 	case o.Task == "save_binary":
