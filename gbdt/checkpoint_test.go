@@ -29,6 +29,7 @@ func resumable() map[string]Options {
 		"cegb":       {CEGBPenaltyFeatureCoupled: []float64{5, 9, 1, 2, 30}, CEGBPenaltyFeatureLazy: []float64{.1, .2, .1, .1, .3}},
 		"early stop": {EarlyStoppingRound: 2, LearningRate: 1, Metric: []string{"l2", "l1"}},
 		"xendcg":     rank(Options{}),
+		"position":   {Objective: "lambdarank", LambdaRankPositionBiasRegularization: 0.1},
 		"by query":   rank(Options{BaggingByQuery: true, BaggingFraction: 0.5, BaggingFreq: 2}),
 	}
 }
@@ -44,6 +45,11 @@ func resumeData(rows int, seed uint64, o Options) Data {
 	if strings.Contains(o.Objective, "rank") {
 		for left := rows; left > 0; left -= 20 {
 			d.Group = append(d.Group, min(20, left))
+		}
+		if o.LambdaRankPositionBiasRegularization > 0 {
+			for i := range rows {
+				d.Position = append(d.Position, i*7%20)
+			}
 		}
 	}
 	return d
@@ -132,9 +138,14 @@ func TestCheckpointRefuses(t *testing.T) {
 
 // The same, with processes killed outright at random moments.
 func TestCheckpointKill(t *testing.T) {
-	o := resumable()["sampled"]
+	for _, name := range []string{"sampled", "position"} {
+		t.Run(name, func(t *testing.T) { killed(t, resumable()[name]) })
+	}
+}
+
+func killed(t *testing.T, o Options) {
 	o.NumIterations, o.NumLeaves, o.CheckpointFreq = 60, 12, 1
-	ds, err := NewDataset(smallData(1500, 1), o)
+	ds, err := NewDataset(resumeData(1500, 1, o), o)
 	must(t, err)
 	if dir := os.Getenv("HANJI_GBDT_KILL"); dir != "" {
 		o.Checkpoint = filepath.Join(dir, "checkpoint")
@@ -148,7 +159,7 @@ func TestCheckpointKill(t *testing.T) {
 	must(t, err)
 	dir := t.TempDir()
 	child := func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestCheckpointKill$")
+		cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 		cmd.Env = append(os.Environ(), "HANJI_GBDT_KILL="+dir)
 		return cmd
 	}

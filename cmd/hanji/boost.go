@@ -23,12 +23,12 @@ func newBoostCmd(g *globals) *cobra.Command {
 		Use:   "boost config=FILE [KEY=VALUE...]",
 		Short: "Train gradient boosted trees, and predict with them, as the lightgbm command does",
 		Long: `Takes the place of the lightgbm command: the same configuration files, parameters and aliases, data files with their
-side files (.weight, .init, .query), model files and predictions.
+side files (.weight, .init, .query, .position), model files and predictions.
 
 task=train (default) writes output_model, task=predict output_result (data=- reads standard input, output_result=- writes
-to standard output), task=refit moves the leaf values of input_model
-towards other data, task=convert_model writes input_model as Go source, task=save_binary writes data and valid, binned, to
-FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
+to standard output), task=refit moves the leaf values of input_model towards other data, task=convert_model writes
+input_model as Go source, task=save_binary writes data and valid, binned, to FILE.bin, to be given as data and valid
+later. A parameter that LightGBM does not know is warned of; one that it knows and
 hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
 error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf

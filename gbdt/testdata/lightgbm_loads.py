@@ -15,6 +15,7 @@ def out_of(folder):
     file = str(folder / "model.txt")
     x = np.array([[float(v) for v in row] for row in case["rows"]])
     label, group, weight = np.array(case["label"]), case["group"], case["weight"]
+    position = np.array(case["position"]) if case["position"] else None
     b = lgb.Booster(model_file=file)
     out = dict(raw=b.predict(x, raw_score=True).ravel().tolist(), pred=b.predict(x).ravel().tolist(),
                leaf=b.predict(x, pred_leaf=True).ravel().tolist(),
@@ -25,7 +26,7 @@ def out_of(folder):
     params = {k: v for k, v in b.params.items() if k not in ("early_stopping_round", "metric", "num_iterations")}
     params |= dict(num_threads=1, verbosity=-1, force_col_wise=True, deterministic=True)
     if case["continue"]:
-        data = lgb.Dataset(x, label, weight=weight, group=group, categorical_feature=case["categorical"], params=params)
+        data = lgb.Dataset(x, label, weight=weight, group=group, position=position, categorical_feature=case["categorical"], params=params)
         more = lgb.train(params, data, num_boost_round=case["continue"], init_model=file)
         out["continued"] = more.model_to_string(num_iteration=-1)
     if case["refit"]:
