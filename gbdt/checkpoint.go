@@ -32,6 +32,7 @@ type checkpoint struct {
 	Features         uint32
 	Extra            []uint32 // of each feature
 	Rounded          int      // trees begun with use_quantized_grad
+	Bias             []float32
 	Fresh            bool
 	In, Out, InQuery []int32
 
@@ -117,6 +118,7 @@ func (t *trainer) identity() string {
 		data(ds.weight)
 		data(ds.queries)
 		data(ds.init)
+		data(ds.position)
 		for i := range ds.bins {
 			data(ds.bins[i].u8)
 			data(ds.bins[i].u16)
@@ -150,6 +152,9 @@ func (t *trainer) save() error {
 		Fresh: t.sample.fresh, In: t.sample.in, Out: t.sample.out, InQuery: t.sample.queries}
 	for _, tr := range t.trees {
 		c.Trees = append(c.Trees, saveTree(tr))
+	}
+	if t.obj.position != nil {
+		c.Bias = t.obj.position.bias
 	}
 	if t.forest != nil {
 		c.Grad, c.Hess = t.grad, t.hess
@@ -236,6 +241,9 @@ func (t *trainer) resume() error {
 	s.fresh, s.in, s.out, s.queries = c.Fresh, c.In, c.Out, c.InQuery
 	setStates(s.rngs, c.Bagging)
 	setStates(t.obj.rngs, c.Queries)
+	if t.obj.position != nil {
+		copy(t.obj.position.bias, c.Bias)
+	}
 	if t.forest != nil {
 		copy(t.grad, c.Grad)
 		copy(t.hess, c.Hess)

@@ -27,6 +27,8 @@ type objective struct {
 
 	sampled func(queries []int32, score []float64, grad, hess []float32) // gradients of some queries only
 	rngs    []random                                                     // of each query; nil: nothing is drawn
+
+	position *positionBias // lambdarank with positions
 }
 
 func newObjective(ds *Dataset, o *Options) (*objective, error) {

@@ -107,7 +107,7 @@ type Options struct {
 	LambdaRankTruncationLevel            int       // default 30
 	LambdaRankNorm                       bool      // default true
 	LabelGain                            []float64 // gain of each label; default 2^label − 1
-	LambdaRankPositionBiasRegularization float64
+	LambdaRankPositionBiasRegularization float64   // holds back the biases of Data.Position
 
 	// Metrics.
 

@@ -33,6 +33,7 @@ type savedHeader struct {
 	MinDataInLeaf            int
 	Weights                  bool
 	Queries, InitScores      int // how many numbers
+	Positions                int // how many there are; 0: rows have none
 }
 
 // savedColumn is a column and its bins, exported for gob.
@@ -53,7 +54,7 @@ type savedColumn struct {
 var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed", "use_missing",
 	"zero_as_missing", "feature_pre_filter", "forcedbins_filename", "categorical_feature", "ignore_column", "label_column", "weight_column", "group_column"}
 
-// Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, initial scores, names, and
+// Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, positions, initial scores, names, and
 // the values of columns only if it was binned with LinearTree. The format is hanji's own; LightGBM does not read it.
 func (ds *Dataset) Save(path string) error {
 	err := atomicfile.Write(path, func(w io.Writer) error {
@@ -86,7 +87,7 @@ func (ds *Dataset) write(w io.Writer) error {
 func (ds *Dataset) savedHeader() savedHeader {
 	o := &ds.options
 	h := savedHeader{Rows: ds.rows, LabelIndex: ds.labelIndex, FeaturePreFilter: o.FeaturePreFilter,
-		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init)}
+		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init), Positions: ds.positions}
 	h.Raw = h.Linear && ds.raw
 	for _, name := range binningParameters {
 		h.Binning = append(h.Binning, [2]string{name, paramByName(name).text(o)})
@@ -111,7 +112,7 @@ func (ds *Dataset) arrays(h *savedHeader, do func(any) error) error {
 	if h.Weights {
 		list = append(list, ds.weight)
 	}
-	list = append(list, ds.queries, ds.init)
+	list = append(list, ds.queries, ds.init, ds.position)
 	for i := range ds.bins {
 		if b := &ds.bins[i]; b.u8 != nil {
 			list = append(list, b.u8)
@@ -252,8 +253,8 @@ func checkSum(r io.Reader, sum hash.Hash) error {
 func (ds *Dataset) takeHeader(h *savedHeader) error {
 	const most = math.MaxInt32
 	if h.Rows < 1 || h.Rows > most || len(h.Columns) < 1 || len(h.Columns) > 1<<24 || h.LabelIndex < 0 || h.Queries < 0 || h.Queries == 1 || h.Queries > most ||
-		h.InitScores < 0 || h.InitScores > 1<<50 || h.InitScores%h.Rows != 0 {
-		return fmt.Errorf("the header is damaged: %d rows of %d columns, %d bounds of queries, %d initial scores", h.Rows, len(h.Columns), h.Queries, h.InitScores)
+		h.InitScores < 0 || h.InitScores > 1<<50 || h.InitScores%h.Rows != 0 || h.Positions < 0 || h.Positions > h.Rows {
+		return fmt.Errorf("the header is damaged: %d rows of %d columns, %d bounds of queries, %d initial scores, %d positions", h.Rows, len(h.Columns), h.Queries, h.InitScores, h.Positions)
 	}
 	ds.options = DefaultOptions()
 	o := &ds.options
@@ -266,7 +267,7 @@ func (ds *Dataset) takeHeader(h *savedHeader) error {
 		}
 	}
 	o.FeaturePreFilter, o.LinearTree, o.MinDataInLeaf = h.FeaturePreFilter, h.Linear, h.MinDataInLeaf
-	ds.rows, ds.labelIndex = h.Rows, h.LabelIndex
+	ds.rows, ds.labelIndex, ds.positions = h.Rows, h.LabelIndex, h.Positions
 	ds.inner = make([]int32, len(h.Columns))
 	for i := range h.Columns {
 		c := &h.Columns[i]
@@ -328,6 +329,9 @@ func (h *savedHeader) arraySize() int64 {
 	if h.Weights {
 		size += 4 * n
 	}
+	if h.Positions > 0 {
+		size += 4 * n
+	}
 	for i := range h.Columns {
 		c := &h.Columns[i]
 		if !c.Trivial {
@@ -351,6 +355,9 @@ func (ds *Dataset) makeArrays(h *savedHeader) {
 	}
 	if h.InitScores > 0 {
 		ds.init = make([]float64, h.InitScores)
+	}
+	if h.Positions > 0 {
+		ds.position = make([]int32, h.Rows)
 	}
 	for _, f := range ds.used {
 		ds.bins = append(ds.bins, makeBins(h.Rows, ds.mappers[f].numBin))
@@ -381,6 +388,11 @@ func (ds *Dataset) checkArrays() error {
 	for i, v := range ds.init {
 		if v != v || math.IsInf(v, 0) {
 			return fmt.Errorf("initial score %d is %v", i, v)
+		}
+	}
+	for i, v := range ds.position {
+		if v < 0 || int(v) >= ds.positions {
+			return fmt.Errorf("the position of row %d is %d of %d", i, v, ds.positions)
 		}
 	}
 	for j, f := range ds.used {

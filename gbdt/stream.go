@@ -44,11 +44,12 @@ type piece interface {
 
 // pieceRows is the content of a piece.
 type pieceRows interface {
-	labels() (label, weight, group []float64)        // weight and group may be nil
-	sample(values [][]float64, rows []int)           // adds the values of some rows that are not zero, by feature
-	bin(ds *Dataset, first int)                      // bins the rows as rows first, first+1, … of the data set
-	keep(columns []Column, first int)                // puts their values into columns of float32
-	eachRow(x []float64, do func(i int) error) error // calls do with each row in x
+	labels() (label, weight, group []float64) // weight and group may be nil
+	sample(values [][]float64, rows []int)    // adds the values of some rows that are not zero, by feature
+	bin(ds *Dataset, first int)               // bins the rows as rows first, first+1, … of the data set
+	keep(columns []Column, first int)         // puts their values into columns of float32
+	len() int
+	eachRow(x []float64, lo, hi int, do func(i int) error) error // calls do with each of these rows in x
 }
 
 // errNoText is wrapped where a file cannot be read in pieces but perhaps as a whole.
@@ -167,7 +168,7 @@ func (s *streamed) eachParsed(do func(p pieceRows, first int) error) error {
 			if err != nil {
 				return err
 			}
-			if label, _, _ := p.labels(); len(label) != s.first[k+i+1]-s.first[k+i] {
+			if p.len() != s.first[k+i+1]-s.first[k+i] {
 				return s.changed()
 			}
 			return do(p, s.first[k+i])
@@ -188,9 +189,8 @@ func (s *streamed) sample(rows []int) ([][]float64, error) {
 	values := make([][]float64, len(s.file.roles().columns))
 	turn := make(chan struct{}, 1) // one piece at a time adds its values; their order does not matter
 	err := s.eachParsed(func(p pieceRows, first int) error {
-		label, _, _ := p.labels()
 		lo, _ := slices.BinarySearch(rows, first)
-		hi, _ := slices.BinarySearch(rows, first+len(label))
+		hi, _ := slices.BinarySearch(rows, first+p.len())
 		local := make([]int, hi-lo)
 		for i := range local {
 			local[i] = rows[lo+i] - first
@@ -252,8 +252,7 @@ func (ds *Dataset) streamValid(path string, o Options) (*Dataset, error) {
 
 // stream is the last reading: it bins all rows, takes their labels, and what else will be asked of their values.
 func (ds *Dataset) stream(s *streamed) error {
-	r, o := s.file.roles(), &ds.options
-	d := Data{Label: make([]float64, ds.rows), labelIndex: max(r.label, 0)}
+	o := &ds.options
 	for _, f := range ds.used {
 		ds.bins = append(ds.bins, makeBins(ds.rows, ds.mappers[f].numBin))
 	}
@@ -271,6 +270,20 @@ func (ds *Dataset) stream(s *streamed) error {
 		}
 		ds.scoredBy, ds.scores = m, make([]float64, ds.rows*m.treesPerIter)
 	}
+	return ds.takeLabels(s, func(p pieceRows, first int) error {
+		p.bin(ds, first)
+		if o.LinearTree {
+			p.keep(ds.columns, first)
+		}
+		return ds.scoreRows(p, first)
+	})
+}
+
+// takeLabels reads all rows for their labels, weights and queries, and takes those of the side files; do looks at the pieces
+// as it pleases.
+func (ds *Dataset) takeLabels(s *streamed, do func(p pieceRows, first int) error) error {
+	r := s.file.roles()
+	d := Data{Label: make([]float64, ds.rows), labelIndex: max(r.label, 0)}
 	var group []float64
 	if r.weight >= 0 {
 		d.Weight = make([]float64, ds.rows)
@@ -287,11 +300,7 @@ func (ds *Dataset) stream(s *streamed) error {
 		if group != nil {
 			copy(group[first:], query)
 		}
-		p.bin(ds, first)
-		if o.LinearTree {
-			p.keep(ds.columns, first)
-		}
-		return ds.scoreRows(p, first)
+		return do(p, first)
 	})
 	if err != nil {
 		return err
@@ -316,7 +325,7 @@ func (ds *Dataset) scoreRows(p pieceRows, first int) error {
 		return nil
 	}
 	x, y := make([]float64, len(ds.columns)), make([]float64, m.treesPerIter)
-	return p.eachRow(x, func(i int) error {
+	return p.eachRow(x, 0, p.len(), func(i int) error {
 		if err := m.PredictRow(y, x, PredictOptions{Raw: true}); err != nil {
 			return err
 		}

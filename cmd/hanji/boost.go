@@ -24,13 +24,14 @@ func newBoostCmd(g *globals) *cobra.Command {
 		Use:   "boost config=FILE [KEY=VALUE...]",
 		Short: "Train gradient boosted trees, and predict with them, as the lightgbm command does",
 		Long: `Takes the place of the lightgbm command: the same configuration files, parameters and aliases, data files with their
-side files (.weight, .init, .query), model files and predictions.
+side files (.weight, .init, .query, .position), model files and predictions.
 
-task=train (default) writes output_model, task=predict output_result, task=refit moves the leaf values of input_model
-towards other data, task=convert_model writes input_model as Go source, or with convert_model_language=cpp as C++,
-task=save_binary writes data and valid, binned, to FILE.bin, to be given as data and valid later. A parameter that LightGBM
-does not know is warned of; one that it knows and hanji does not support (device_type, tree_learner other than the
-default) is an error. Messages and metrics go to standard error in LightGBM's form. Files appear whole or not at all.`,
+task=train (default) writes output_model, task=predict output_result (data=- reads standard input, output_result=- writes
+to standard output), task=refit moves the leaf values of input_model towards other data, task=convert_model writes
+input_model as Go source, or with convert_model_language=cpp as C++, task=save_binary writes data and valid, binned, to
+FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
+hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
+error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf
   hanji boost config=train.conf num_trees=500 early_stopping=20 output_model=long.txt
   hanji boost task=train objective=binary data=train.csv header=true label=name:y valid=test.csv metric=auc
@@ -60,7 +61,7 @@ default) is an error. Messages and metrics go to standard error in LightGBM's fo
 				}
 				return drawCurve(cmd.OutOrStdout(), picture, h, log)
 			case "predict", "prediction", "test":
-				return boostPredict(cmd.Context(), o, log)
+				return boostPredict(cmd, o, log)
 			case "refit", "refit_tree":
 				return boostRefit(cmd.Context(), o, log)
 			case "convert_model":
@@ -132,6 +133,8 @@ func checkBoostOptions(o *gbdt.Options) error {
 		return err
 	}
 	switch {
+	case isPredict(o.Task) && o.OutputResult == "-":
+		return nil
 	case isPredict(o.Task):
 		return checkPlace("output_result", o.OutputResult)
 	case o.Task == "save_binary":
