@@ -54,8 +54,8 @@ func (d *discretizer) skip(trees int) {
 	d.trees += trees
 }
 
-// begin rounds the gradients and hessians of a tree into out. If a bag is given the tree knows only these rows, and numbers them
-// anew.
+// begin rounds the gradients and hessians of a tree into out. A bag is given if the tree knows only its rows, and
+// numbers them anew.
 func (d *discretizer) begin(grad, hess []float32, bag []int32, out []intSum) {
 	n := len(grad)
 	if bag != nil {
@@ -79,15 +79,13 @@ func (d *discretizer) begin(grad, hess []float32, bag []int32, out []intSum) {
 			if !d.nearest && !d.constHess {
 				upHess = d.hessRandom[at]
 			}
-			if grad[row] < 0 {
-				up = -up
-			}
 			h := uint8(1)
 			if !d.constHess {
 				// the inner conversion keeps processors from rounding product and sum at once
 				h = uint8(truncate(float64(float64(hess[row])*byHess) + upHess))
 			}
-			g := int8(truncate(float64(float64(grad[row])*byGrad) + up))
+			v := float64(grad[row])
+			g := int8(truncate(float64(v*byGrad) + math.Copysign(up, v)))
 			out[row] = intSum(g)<<32 + intSum(h)
 			if at++; at == n {
 				at = 0

@@ -8,7 +8,7 @@ import (
 )
 
 // TestHistogramBuild: every bin has the bits of adding its rows up in order, for narrow and wide features, all rows and
-// some, with features left out, on any number of threads.
+// some, with features left out, on any number of threads; of integers too.
 func TestHistogramBuild(t *testing.T) {
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(5, 1))
@@ -33,6 +33,10 @@ func TestHistogramBuild(t *testing.T) {
 		for i := range gh {
 			gh[i] = gradPair{float32(r.NormFloat64()), r.Float32()}
 		}
+		rounded := make([]gradPair, rows)
+		for i := range rounded {
+			asInts(rounded)[i] = intSum(r.IntN(5)-2)<<32 + intSum(r.IntN(5))
+		}
 		l := newBinLayout(ds)
 		for _, some := range []int{0, 1, 3, 40, smallLeaf + 1, histogramBlock, 2*histogramBlock + 9, rows} {
 			var leaf []int32 // nil: all
@@ -44,7 +48,7 @@ func TestHistogramBuild(t *testing.T) {
 			if some < rows && leaf == nil {
 				leaf = []int32{7}
 			}
-			want := l.newHistogram()
+			want, wantInt := l.newHistogram(), l.newIntHistogram()
 			for i := range max(len(leaf), min(rows, rows*boolIndex(leaf == nil))) {
 				row := int32(i)
 				if leaf != nil {
@@ -53,25 +57,27 @@ func TestHistogramBuild(t *testing.T) {
 				for f := range features {
 					if used[f] {
 						want.bins[l.offset[f]+ds.bins[f].at(row)].add(gh[row])
+						wantInt.ints[l.offset[f]+ds.bins[f].at(row)] += asInts(rounded)[row]
 					}
 				}
 			}
 			for _, threads := range []int{1, 2, 3} {
 				par.SetThreads(threads)
-				got := l.newHistogram()
+				got, gotInt := l.newHistogram(), l.newIntHistogram()
 				for i := range got.bins {
-					got.bins[i] = binSum{99, 99} // of the leaf that had it before
+					got.bins[i], gotInt.ints[i] = binSum{99, 99}, 99 // of the leaf that had it before
 				}
 				l.build(got, used, leaf, gh)
+				l.build(gotInt, used, leaf, rounded)
 				for f := range features {
 					for b := l.offset[f]; b < l.offset[f+1]; b++ {
-						w := want.bins[b]
+						w, wi := want.bins[b], wantInt.ints[b]
 						if !used[f] {
-							w = binSum{99, 99}
+							w, wi = binSum{99, 99}, 99
 						}
-						if got.bins[b] != w {
-							t.Fatalf("%d features, %d rows, %d threads: feature %d, bin %d: %v, want %v",
-								features, len(leaf), threads, f, b-l.offset[f], got.bins[b], w)
+						if got.bins[b] != w || gotInt.ints[b] != wi {
+							t.Fatalf("%d features, %d rows, %d threads: feature %d, bin %d: %v and %x, want %v and %x",
+								features, len(leaf), threads, f, b-l.offset[f], got.bins[b], gotInt.ints[b], w, wi)
 						}
 					}
 				}

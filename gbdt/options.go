@@ -77,7 +77,7 @@ type Options struct {
 	UseQuantizedGrad          bool    // round gradients and hessians to small integers (Shi et al. 2022)
 	NumGradQuantBins          int     // how many of them; 2 to 255, default 4
 	QuantTrainRenewLeaf       bool    // then set leaves from the true gradients and hessians
-	StochasticRounding        bool    // round up or down at random rather than to the nearest; default true
+	StochasticRounding        bool    // round up or down at random (from Seed) rather than to the nearest; default true
 
 	// How features are binned.
 
