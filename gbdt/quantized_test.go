@@ -14,7 +14,7 @@ import (
 )
 
 // TestQuantized: training with rounded gradients writes LightGBM's model files byte for byte. testdata/quantized.py made
-// them from the tables of the fixtures.
+// them from tables of the shared fixtures, kept beside them.
 func TestQuantized(t *testing.T) {
 	dir, err := filepath.Abs("testdata/quantized")
 	must(t, err)
@@ -24,9 +24,8 @@ func TestQuantized(t *testing.T) {
 	must(t, json.Unmarshal(b, &cases))
 	for name, raw := range cases {
 		t.Run(name, func(t *testing.T) {
-			f := openFixture(t, "obj_l2")
-			side := f.side(t)
-			f.readCase(t, raw, &side)
+			f, side := &fixture{rows: 300}, readSide(t, filepath.Join(dir, "data"))
+			f.readCase(t, raw, filepath.Join(dir, "data"), &side)
 			o := f.options(t)
 			ds, err := NewDataset(f.data(0, 300, side, f.extra.CategoricalFeature), o)
 			must(t, err)
@@ -48,9 +47,9 @@ func TestQuantized(t *testing.T) {
 }
 
 // readCase makes a fixture one of testdata/quantized/cases.json.
-func (f *fixture) readCase(t *testing.T, raw json.RawMessage, side *sideFile) {
+func (f *fixture) readCase(t *testing.T, raw json.RawMessage, dir string, side *sideFile) {
 	t.Helper()
-	f.extra.Params, f.extra.CategoricalFeature = nil, nil
+	f.extra.Params = map[string]any{}
 	must(t, json.Unmarshal(raw, &f.extra))
 	for name, v := range map[string]any{"num_threads": 1, "deterministic": true, "force_col_wise": true, "verbosity": -1, "num_leaves": 8,
 		"min_data_in_leaf": 10, "use_quantized_grad": true} {
@@ -58,8 +57,8 @@ func (f *fixture) readCase(t *testing.T, raw json.RawMessage, side *sideFile) {
 			f.extra.Params[name] = v
 		}
 	}
-	f.extra.Data = "../data/" + f.extra.Data + ".csv"
-	f.label, f.x = readTable(t, filepath.Join(f.ModelDir(), f.extra.Data), ",")
+	f.extra.Data += ".csv"
+	f.label, f.x = readTable(t, filepath.Join(dir, f.extra.Data), ",")
 	var more struct{ Sorted bool }
 	must(t, json.Unmarshal(raw, &more))
 	if !more.Sorted {
@@ -77,7 +76,7 @@ func (f *fixture) readCase(t *testing.T, raw json.RawMessage, side *sideFile) {
 		}
 		return out
 	}
-	f.label, f.x, f.rows = pick(f.label, 1), pick(f.x, 8), 300
+	f.label, f.x = pick(f.label, 1), pick(f.x, 8)
 	side.Weight, side.InitScore = pick(side.Weight, 1), pick(side.InitScore, 1)
 }
 

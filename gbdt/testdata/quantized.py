@@ -2,17 +2,17 @@
 """Models that LightGBM trains with use_quantized_grad, for TestQuantized, which trains them again byte for byte.
 
 requirements: lightgbm==4.6.0 numpy==2.4.6   (Python 3.11, x86-64)
-run:    python quantized.py GOLDEN     GOLDEN: the folder golden/gbdt of fixtures, whose tables (data/*.csv, side.json) are trained on
+run:    python quantized.py     trains on quantized/data: the first 300 rows of the tables of golden/gbdt
 writes: quantized/NAME.txt of each case in quantized/cases.json (params, num_boost_round, data, weight, init_score, categorical_feature,
         continued_from_rounds as in the fixtures' case.json; sorted: rows in the order of falling labels, with ties as they stand)"""
-import json, os, sys
+import json, os
 import numpy as np, lightgbm as lgb
 
-golden, here = sys.argv[1], os.path.join(os.path.dirname(os.path.abspath(__file__)), "quantized")
-side = json.load(open(f"{golden}/data/side.json"))
+here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "quantized")
+side = json.load(open(f"{here}/data/side.json"))
 rows = side["train_rows"]
 for name, c in json.load(open(f"{here}/cases.json")).items():
-    table = np.loadtxt(f"{golden}/data/{c['data']}.csv", delimiter=",")[:rows]
+    table = np.loadtxt(f"{here}/data/{c['data']}.csv", delimiter=",")[:rows]
     weight, init = np.array(side["weight"][:rows]), np.array(side["init_score"][:rows])
     if c.get("sorted"):
         order = np.argsort(-table[:, 0], kind="stable")
