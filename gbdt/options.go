@@ -439,7 +439,11 @@ var leading = []string{"boosting", "objective", "metric", "tree_learner", "devic
 func (o *Options) block() string {
 	var b strings.Builder
 	for _, name := range leading {
-		fmt.Fprintf(&b, "[%s: %s]\n", name, paramByName(name).text(o))
+		v := paramByName(name).text(o)
+		if name == "metric" {
+			v = strings.Join(metricNames(o), ",")
+		}
+		fmt.Fprintf(&b, "[%s: %s]\n", name, v)
 	}
 	for i := range params {
 		p := &params[i]
