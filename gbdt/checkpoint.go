@@ -31,6 +31,8 @@ type checkpoint struct {
 	Bagging, Queries []uint32 // generators
 	Features         uint32
 	Extra            []uint32 // of each feature
+	Rounded          int      // trees begun with use_quantized_grad
+	Bias             []float32
 	Fresh            bool
 	In, Out, InQuery []int32
 
@@ -116,6 +118,7 @@ func (t *trainer) identity() string {
 		data(ds.weight)
 		data(ds.queries)
 		data(ds.init)
+		data(ds.position)
 		for i := range ds.bins {
 			data(ds.bins[i].array())
 		}
@@ -153,6 +156,9 @@ func (t *trainer) save() error {
 	for _, tr := range t.trees {
 		c.Trees = append(c.Trees, saveTree(tr))
 	}
+	if t.obj.position != nil {
+		c.Bias = t.obj.position.bias
+	}
 	if t.forest != nil {
 		c.Grad, c.Hess = t.grad, t.hess
 	}
@@ -160,6 +166,9 @@ func (t *trainer) save() error {
 		c.Features = l.cols.rng.x
 		for i := range l.meta {
 			c.Extra = append(c.Extra, l.meta[i].rng.x)
+		}
+		if l.quant != nil {
+			c.Rounded = l.quant.trees
 		}
 		if l.cegb != nil {
 			c.Bought, c.BoughtForRow = l.cegb.bought, l.cegb.boughtForRow
@@ -235,6 +244,9 @@ func (t *trainer) resume() error {
 	s.fresh, s.in, s.out, s.queries = c.Fresh, c.In, c.Out, c.InQuery
 	setStates(s.rngs, c.Bagging)
 	setStates(t.obj.rngs, c.Queries)
+	if t.obj.position != nil {
+		copy(t.obj.position.bias, c.Bias)
+	}
 	if t.forest != nil {
 		copy(t.grad, c.Grad)
 		copy(t.hess, c.Hess)
@@ -243,6 +255,9 @@ func (t *trainer) resume() error {
 		l.cols.rng.x = c.Features
 		for i, x := range c.Extra {
 			l.meta[i].rng.x = x
+		}
+		if l.quant != nil {
+			l.quant.skip(c.Rounded)
 		}
 		if l.cegb != nil {
 			l.cegb.bought, l.cegb.boughtForRow = c.Bought, c.BoughtForRow

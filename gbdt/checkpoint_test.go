@@ -25,10 +25,13 @@ func resumable() map[string]Options {
 		"goss, rf":   {Boosting: "rf", DataSampleStrategy: "goss", FeatureFraction: 0.8, LearningRate: 0.5},
 		"linear":     {LinearTree: true},
 		"l1":         {Objective: "regression_l1"},
+		"quantized":  {UseQuantizedGrad: true, Objective: "fair", BaggingFraction: 0.4, BaggingFreq: 2, ExtraTrees: true},
+		"renewed":    {UseQuantizedGrad: true, QuantTrainRenewLeaf: true, Objective: "multiclass", NumClass: 3, Boosting: "dart", SkipDrop: 0.2},
 		"classes":    {Objective: "multiclass", NumClass: 3},
 		"cegb":       {CEGBPenaltyFeatureCoupled: []float64{5, 9, 1, 2, 30}, CEGBPenaltyFeatureLazy: []float64{.1, .2, .1, .1, .3}},
 		"early stop": {EarlyStoppingRound: 2, LearningRate: 1, Metric: []string{"l2", "l1"}},
 		"xendcg":     rank(Options{}),
+		"position":   {Objective: "lambdarank", LambdaRankPositionBiasRegularization: 0.1},
 		"by query":   rank(Options{BaggingByQuery: true, BaggingFraction: 0.5, BaggingFreq: 2}),
 	}
 }
@@ -36,14 +39,19 @@ func resumable() map[string]Options {
 // resumeData has labels that each of these objectives takes.
 func resumeData(rows int, seed uint64, o Options) Data {
 	d := smallData(rows, seed)
-	if o.NumClass > 0 || strings.HasPrefix(o.Objective, "rank") {
+	if o.NumClass > 0 || strings.Contains(o.Objective, "rank") {
 		for i, y := range d.Label {
 			d.Label[i] = float64(int(y+100) % 3)
 		}
 	}
-	if strings.HasPrefix(o.Objective, "rank") {
+	if strings.Contains(o.Objective, "rank") {
 		for left := rows; left > 0; left -= 20 {
 			d.Group = append(d.Group, min(20, left))
+		}
+		if o.LambdaRankPositionBiasRegularization > 0 {
+			for i := range rows {
+				d.Position = append(d.Position, i*7%20)
+			}
 		}
 	}
 	return d
@@ -132,9 +140,14 @@ func TestCheckpointRefuses(t *testing.T) {
 
 // The same, with processes killed outright at random moments.
 func TestCheckpointKill(t *testing.T) {
-	o := resumable()["sampled"]
+	for _, name := range []string{"sampled", "position"} {
+		t.Run(name, func(t *testing.T) { killed(t, resumable()[name]) })
+	}
+}
+
+func killed(t *testing.T, o Options) {
 	o.NumIterations, o.NumLeaves, o.CheckpointFreq = 60, 12, 1
-	ds, err := NewDataset(smallData(1500, 1), o)
+	ds, err := NewDataset(resumeData(1500, 1, o), o)
 	must(t, err)
 	if dir := os.Getenv("HANJI_GBDT_KILL"); dir != "" {
 		o.Checkpoint = filepath.Join(dir, "checkpoint")
@@ -148,7 +161,7 @@ func TestCheckpointKill(t *testing.T) {
 	must(t, err)
 	dir := t.TempDir()
 	child := func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestCheckpointKill$")
+		cmd := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 		cmd.Env = append(os.Environ(), "HANJI_GBDT_KILL="+dir)
 		return cmd
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // OpenData reads training data as the lightgbm command does: CSV, TSV (by package table, Parquet too) or LibSVM, with
-// weights, initial scores and query sizes from the files path.weight, path.init and path.query where they exist. The
-// options Header, LabelColumn, WeightColumn, GroupColumn, IgnoreColumn and CategoricalFeature say which column is what:
+// weights, initial scores, positions and query sizes from the files path.weight, path.init, path.position and path.query
+// where they exist. The options Header, LabelColumn, WeightColumn, GroupColumn, IgnoreColumn and CategoricalFeature say which column is what:
 // an index, not counting the label's column except for itself, or "name:…".
 func OpenData(path string, o Options) (Data, error) {
 	f, err := os.Open(path)
@@ -197,6 +197,9 @@ func (d *Data) openSideFiles(path string) error {
 			}
 			d.InitScore = append(d.InitScore, row[k])
 		}
+	}
+	if d.Position, err = readPositions(path + ".position"); err != nil {
+		return err
 	}
 	query, err := readNumbers(path + ".query")
 	if err != nil || query == nil {

@@ -44,6 +44,7 @@ type Data struct {
 	Label     []float64 // used as float32, as in LightGBM
 	Weight    []float64 // of rows; nil: all 1
 	Group     []int     // sizes of queries, in order, for ranking; nil: none
+	Position  []int     // where each row stood when its label was seen, any numbers, for lambdarank without that bias; nil: none
 	InitScore []float64 // raw scores to start from, class after class; nil: none
 
 	// FreeRaw drops the columns' values once they are binned (free_raw_data of LightGBM's Python package); training
@@ -72,6 +73,9 @@ type Dataset struct {
 	qWeight []float32
 	init    []float64
 	options Options
+
+	position  []int32 // of each row, as number of a position
+	positions int
 
 	labelIndex int
 
@@ -222,6 +226,9 @@ func (ds *Dataset) setLabels(d Data) error {
 			}
 		}
 		ds.init = d.InitScore
+	}
+	if err := ds.setPositions(d.Position); err != nil {
+		return err
 	}
 	return ds.setGroups(d.Group)
 }

@@ -1,6 +1,12 @@
 package gbdt
 
-import "github.com/hanji-ml/hanji/internal/par"
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
+	"github.com/hanji-ml/hanji/internal/par"
+)
 
 // gradPair is gradient and hessian of a row.
 type gradPair struct{ grad, hess float32 }
@@ -11,74 +17,69 @@ type binSum struct{ grad, hess float64 }
 // histogram holds the bins of all features of one leaf.
 type histogram struct {
 	bins       []binSum // see binLayout; 256 unused ones follow the last
+	ints       []intSum // in place of bins, of rounded gradients
 	splittable []bool   // by feature: false once no split of it was possible, for all that comes below
 }
 
-// histogramGroup is how many features share a word of bins.
-const histogramGroup = 8
+// histogramBlock is how many rows are gathered and added up at a time: with their gradients they stay in the L2 cache.
+// gatherChunk is how many of them one worker gathers in one piece.
+const (
+	histogramBlock = 1 << 13
+	gatherChunk    = 1 << 10
+)
 
-// histogramBlock is how many rows all groups go through before the next ones, so that the second group finds the rows
-// in the cache.
-const histogramBlock = 1 << 11
-
-// smallLeaf is the words below which a histogram is built by one worker: waking another takes as long.
-const smallLeaf = 1 << 11
+// smallLeaf is the number of rows below which a histogram is built by one worker: waking another takes as long.
+const smallLeaf = 1 << 9
 
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
 	columns []binColumn // as Dataset.bins
-	bytes   int         // columns of bytes, the first
-	packed  packedRows
-	rows    []uint64    // bytes of a row side by side, 8 a word
-	stride  int         // words a row
-	offset  []int       // of each column's bins in a histogram, and of what is behind them
-	scratch [][]uint64  // words of a block, for each task
-	sparse  *sparseRows // nil: none; its bins are behind those of the columns
-	cuts    []uint32    // numbers of sparse from which on another worker adds up
+	store   []int       // of each column's place there
+	narrow  int         // columns of at most 256 bins, the first
+	bytes   []uint8     // bins of the narrow columns, rows side by side; kernel.GatherWidth unused bytes follow the last
+	stride  int         // bytes a row
+	sparse  *sparseRows // nil: none
+	cuts    []uint32    // numbers of sparse from which on it is another job to add up
+	offset  []int       // of each column's bins in a histogram, of those of sparse, and their end
 	views   []binView   // by feature
+	blocks  [2]binBlock
 }
 
-// binView is where a feature's bins are in a histogram. Where bin 0 is the most frequent it may be somebody else's.
+// binView is where a feature's bins are in a histogram. With skip 1 bin 0 is the most frequent and has no sums; it may be
+// somebody else's.
 type binView struct{ lo, hi, skip int }
 
-// newBinLayout lays out columns of bytes by rows.
+// newBinLayout lays out columns by rows, but those of too many bins.
 func newBinLayout(ds *Dataset) binLayout {
 	n := len(ds.layout.columns)
-	l := binLayout{columns: ds.bins, bytes: ds.layout.bytes(), offset: make([]int, n+1), sparse: ds.sparse, views: make([]binView, len(ds.places))}
-	l.packed = newPackedRows(ds, l.bytes)
-	at := 0
+	l := binLayout{columns: ds.bins, store: make([]int, n), narrow: ds.layout.narrow(), sparse: ds.sparse, offset: make([]int, n+2), views: make([]binView, len(ds.places))}
 	for c, bins := range ds.layout.bins {
-		l.offset[c] = at
-		switch i := c - l.bytes; {
-		case i < 0 || i >= l.packed.columns:
-			at += bins
-		case i == l.packed.columns-1:
-			at = l.offset[l.bytes] + 256*l.packed.stride
-		default:
-			at += 16
-		}
+		l.store[c] = ds.layout.store(c)
+		l.offset[c+1] = l.offset[c] + bins
 	}
-	l.offset[n] = at
+	if l.offset[n+1] = l.offset[n]; l.sparse != nil {
+		l.offset[n+1] += l.sparse.numbers
+		l.cuts = l.sparse.cuts(par.Threads())
+	}
 	for j := range ds.places {
-		p, bins := &ds.places[j], ds.mappers[ds.used[j]].numBin
-		at := l.offset[n]
+		p, at := &ds.places[j], l.offset[n]
 		if p.column >= 0 {
 			at = l.offset[p.column]
 		}
 		at += int(p.lo) - int(p.skip)
-		l.views[j] = binView{at, at + bins, int(p.skip)}
+		l.views[j] = binView{at, at + ds.mappers[ds.used[j]].numBin, int(p.skip)}
 	}
-	if l.sparse != nil {
-		l.cuts = l.sparse.cuts(par.Threads())
-	}
-	l.stride = (l.bytes + histogramGroup - 1) / histogramGroup
-	l.rows = make([]uint64, ds.rows*l.stride)
+	l.stride = (l.narrow + 7) / 8 * 8
+	l.bytes = make([]uint8, ds.rows*l.stride+kernel.GatherWidth)
 	par.For(ds.rows, 1<<12, func(lo, hi int) {
-		for j := range l.bytes {
-			u8, word, shift := ds.bins[j].u8[lo:hi], lo*l.stride+j/histogramGroup, 8*(j%histogramGroup)
-			for _, b := range u8 {
-				l.rows[word] |= uint64(b) << shift
-				word += l.stride
+		for c := range l.narrow {
+			at, shift, mask := c+lo*l.stride, uint8(0), uint8(255)
+			if i := c - ds.layout.bytes(); i >= 0 {
+				shift, mask = uint8(i%2*4), 15
+			}
+			for _, b := range ds.bins[l.store[c]].u8[lo:hi] {
+				l.bytes[at] = b >> shift & mask
+				at += l.stride
 			}
 		}
 	})
@@ -86,153 +87,188 @@ func newBinLayout(ds *Dataset) binLayout {
 }
 
 func (l *binLayout) newHistogram() *histogram {
-	bins := l.offset[len(l.offset)-1] + 256
-	if l.sparse != nil {
-		bins += l.sparse.numbers
-	}
-	return &histogram{bins: make([]binSum, bins), splittable: make([]bool, len(l.views))}
+	return &histogram{bins: make([]binSum, l.offset[len(l.offset)-1]+256), splittable: make([]bool, len(l.views))}
 }
-
-// view gives a feature's bins.
-func (l *binLayout) view(h *histogram, f int) []binSum { return h.bins[l.views[f].lo:l.views[f].hi] }
 
 // build adds up gradients and hessians of rows in row order, column by column of those used, so that the sums have LightGBM's bits
-// whatever the number of threads. gh belongs to the rows, in their order; nil rows are all.
+// whatever the number of threads. gh is of all rows of the data; nil rows are all.
 func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair) {
-	l.buildByColumn(h, used, rows, gh)
-	if l.sparse != nil {
-		l.buildSparse(h, rows, gh)
-	}
-	if l.packed.columns > 0 {
-		l.packed.build(h.bins[l.offset[l.bytes]:], used[l.bytes:], rows, gh)
-	}
-	if used = used[:l.bytes]; l.bytes == 0 {
-		return
-	}
-	tasks := min(par.Threads(), l.stride)
-	if len(gh)*l.stride < smallLeaf {
-		tasks = 1
-	}
-	for len(l.scratch) < tasks {
-		l.scratch = append(l.scratch, make([]uint64, l.stride*histogramBlock))
-	}
-	par.For(tasks, 1, func(task, _ int) {
-		from, to := l.stride*task/tasks, l.stride*(task+1)/tasks
-		for f := from * histogramGroup; f < min(to*histogramGroup, len(used)); f++ {
-			if used[f] {
-				clear(h.bins[l.offset[f]:l.offset[f+1]])
-			}
-		}
-		words := l.scratch[task]
-		for lo := 0; lo < len(gh); lo += histogramBlock {
-			hi := min(lo+histogramBlock, len(gh))
-			var block []int32
-			if rows != nil {
-				block = rows[lo:hi]
-			}
-			l.gatherWords(words, lo, hi, block, from, to)
-			for g := from; g < to; g++ {
-				l.addGroup(h, used, g, words[(g-from)*histogramBlock:][:hi-lo], gh[lo:hi])
-			}
-		}
-	})
-}
-
-// gatherWords brings the words of a block of rows together, group by group. This is where the cache misses happen: the
-// loop is short, so that many of them are under way at a time.
-func (l *binLayout) gatherWords(words []uint64, lo, hi int, rows []int32, from, to int) {
+	b := histogramBuild{binLayout: l, h: h, used: used, rows: rows, gh: gh}
+	b.plan()
 	if rows == nil {
-		for g := from; g < to; g++ {
-			out, at := words[(g-from)*histogramBlock:][:hi-lo], lo*l.stride+g
-			for i := range out {
-				out[i] = l.rows[at]
-				at += l.stride
-			}
+		for lo := 0; lo < len(gh); lo += histogramBlock {
+			n := min(histogramBlock, len(gh)-lo)
+			par.For(len(b.jobs), 1, func(job, _ int) { b.addInPlace(b.jobs[job], lo, n) })
 		}
 		return
 	}
-	stride, n := l.stride, to-from
+	// While a block is added up the next one is gathered, in pieces that even out what the columns leave.
+	var this, next []int32
+	from, to := &l.blocks[0], &l.blocks[1]
+	for lo := 0; lo < len(rows) || len(next) > 0; lo += histogramBlock {
+		this, next = next, rows[min(lo, len(rows)):min(lo+histogramBlock, len(rows))]
+		from, to = to, from
+		to.grow(len(next), len(b.pieces))
+		adds := len(b.jobs)
+		if len(this) == 0 {
+			adds = 0
+		}
+		tasks, grain := adds+(len(next)+gatherChunk-1)/gatherChunk, 1
+		if len(rows) <= smallLeaf {
+			grain = tasks
+		}
+		par.For(tasks, grain, func(task, end int) {
+			for ; task < end; task++ {
+				if task < adds {
+					b.add(b.jobs[task], this, from)
+				} else {
+					b.gather(to, next, (task-adds)*gatherChunk)
+				}
+			}
+		})
+	}
+}
+
+// histogramBuild is the building of one histogram.
+type histogramBuild struct {
+	*binLayout
+	h    *histogram
+	used []bool // columns, and last the sparse rows
+	rows []int32
+	gh   []gradPair
+
+	jobs   []int // the first of four narrow columns; ^column of a wide one, or ^(columns + k) of a part of the sparse rows
+	pieces []int // parts of a row that have columns used, kernel.GatherWidth bytes each
+}
+
+// plan clears the histograms of the columns used and finds out what there is to do.
+func (b *histogramBuild) plan() {
+	columns := len(b.store)
+	for c, used := range b.used[:columns] {
+		if used {
+			b.h.clear(b.offset[c], b.offset[c+1])
+		}
+	}
+	for c := 0; c < b.narrow; c += 4 {
+		if !slices.Contains(b.used[c:min(c+4, b.narrow)], true) {
+			continue
+		}
+		b.jobs = append(b.jobs, c)
+		if piece := c / kernel.GatherWidth; len(b.pieces) == 0 || b.pieces[len(b.pieces)-1] != piece {
+			b.pieces = append(b.pieces, piece)
+		}
+	}
+	for c := b.narrow; c < columns; c++ {
+		if b.used[c] {
+			b.jobs = append(b.jobs, ^c)
+		}
+	}
+	if b.used[columns] {
+		b.h.clear(b.offset[columns], b.offset[columns+1])
+		for k := range len(b.cuts) + 1 {
+			b.jobs = append(b.jobs, ^(columns + k))
+		}
+	}
+}
+
+// binBlock is rows of a leaf brought together.
+type binBlock struct {
+	bins  []uint8    // for each piece of a row that is needed the bytes of all rows of the block
+	pairs []gradPair // of the rows
+}
+
+func (k *binBlock) grow(rows, pieces int) {
+	k.pairs = slices.Grow(k.pairs[:0], rows)[:rows]
+	n := rows * pieces * kernel.GatherWidth
+	k.bins = slices.Grow(k.bins[:0], n)[:n]
+}
+
+// gather fills in a chunk of a block. This is where the cache misses happen.
+func (b *histogramBuild) gather(to *binBlock, rows []int32, from int) {
+	chunk := rows[from:min(from+gatherChunk, len(rows))]
+	kernel.GatherPairs(pairs(to.pairs[from:]), pairs(b.gh), chunk)
+	for i, piece := range b.pieces {
+		at := (i*len(rows) + from) * kernel.GatherWidth
+		kernel.GatherBins(to.bins[at:], b.bytes[piece*kernel.GatherWidth:], b.stride, chunk)
+	}
+}
+
+// add does a job on a block that was gathered.
+func (b *histogramBuild) add(job int, rows []int32, from *binBlock) {
+	if job < 0 {
+		b.addWide(^job, rows, 0, from.pairs)
+		return
+	}
+	i, _ := slices.BinarySearch(b.pieces, job/kernel.GatherWidth)
+	at := i*len(rows)*kernel.GatherWidth + job%kernel.GatherWidth
+	b.addFour(job, from.bins[at:], kernel.GatherWidth, from.pairs)
+}
+
+// addInPlace does a job on n consecutive rows.
+func (b *histogramBuild) addInPlace(job, lo, n int) {
+	if job >= 0 {
+		b.addFour(job, b.bytes[lo*b.stride+job:], b.stride, b.gh[lo:lo+n])
+		return
+	}
+	b.addWide(^job, nil, lo, b.gh[lo:lo+n])
+}
+
+// addWide adds rows to the histogram of a wide column, or of a part of the sparse rows; nil rows are those from lo on.
+func (b *histogramBuild) addWide(c int, rows []int32, lo int, p []gradPair) {
+	if k := c - len(b.store); k >= 0 {
+		b.addSparse(k, rows, lo, p)
+		return
+	}
+	switch column, at := &b.columns[b.store[c]], b.offset[c]; {
+	case b.h.ints != nil && column.u16 != nil:
+		addColumnInt(b.h.ints[at:], column.u16, rows, lo, p)
+	case b.h.ints != nil:
+		addColumnInt(b.h.ints[at:], column.u32, rows, lo, p)
+	case column.u16 != nil:
+		addColumn(b.h.bins[at:], column.u16, rows, lo, p)
+	default:
+		addColumn(b.h.bins[at:], column.u32, rows, lo, p)
+	}
+}
+
+func addColumn[T uint16 | uint32](bins []binSum, column []T, rows []int32, lo int, p []gradPair) {
+	if rows == nil {
+		for i, p := range p {
+			bins[column[lo+i]].add(p)
+		}
+		return
+	}
 	for i, row := range rows {
-		src := l.rows[int(row)*stride+from:][:n]
-		for k, w := range src {
-			words[k*histogramBlock+i] = w
-		}
+		bins[column[row]].add(p[i])
 	}
 }
 
-// addGroup adds a block of rows to the histograms of the features of a group.
-func (l *binLayout) addGroup(h *histogram, used []bool, g int, words []uint64, gh []gradPair) {
+// addFour adds rows to the histograms of the narrow columns from at on: four of 256 bins are 16 KiB, half of an L1 cache.
+func (b *histogramBuild) addFour(at int, bins []uint8, stride int, p []gradPair) {
+	if b.h.ints != nil {
+		b.addFourInt(at, bins, stride, p)
+		return
+	}
 	var skip [256]binSum // takes what is not wanted
-	var at [histogramGroup]*[256]binSum
-	wanted := [2]bool{}
-	for k := range at {
-		f := g*histogramGroup + k
-		at[k] = &skip
-		if f < len(used) && used[f] {
-			at[k] = (*[256]binSum)(h.bins[l.offset[f]:])
-			wanted[k/4] = true
+	var h [4]*[256][2]float64
+	for k := range h {
+		to := skip[:]
+		if at+k < b.narrow && b.used[at+k] {
+			to = b.h.bins[b.offset[at+k]:]
 		}
+		h[k] = (*[256][2]float64)(unsafe.Pointer((*[256]binSum)(to)))
 	}
-	if wanted[0] {
-		addFour(at[0], at[1], at[2], at[3], words, 0, gh)
-	}
-	if wanted[1] {
-		addFour(at[4], at[5], at[6], at[7], words, 32, gh)
-	}
+	kernel.AddBins(&h, bins, stride, pairs(p))
 }
 
-// addFour is
-//
-//	for i, p := range gh, k in 0…3 { h[k][byte k of words[i]>>shift] += p }
-//
-// Four histograms of 256 bins are 16 KiB, and their addresses fit the registers.
-func addFour(h0, h1, h2, h3 *[256]binSum, words []uint64, shift uint, gh []gradPair) {
-	words = words[:len(gh)]
-	for i, p := range gh {
-		w, g, h := words[i]>>(shift&63), float64(p.grad), float64(p.hess)
-		e := &h0[uint8(w)]
-		e.grad += g
-		e.hess += h
-		e = &h1[uint8(w>>8)]
-		e.grad += g
-		e.hess += h
-		e = &h2[uint8(w>>16)]
-		e.grad += g
-		e.hess += h
-		e = &h3[uint8(w>>24)]
-		e.grad += g
-		e.hess += h
-	}
+func (s *binSum) add(p gradPair) {
+	s.grad += float64(p.grad)
+	s.hess += float64(p.hess)
 }
 
-// buildByColumn builds each of the wider columns by itself.
-func (l *binLayout) buildByColumn(h *histogram, used []bool, rows []int32, gh []gradPair) {
-	first := l.bytes + l.packed.columns
-	par.For(len(used)-first, 1, func(i, _ int) {
-		f := first + i
-		if !used[f] {
-			return
-		}
-		bins := h.bins[l.offset[f]:l.offset[f+1]]
-		clear(bins)
-		if c := &l.columns[len(l.columns)-len(used)+f]; c.u16 != nil {
-			addColumn(bins, c.u16, rows, gh)
-		} else {
-			addColumn(bins, c.u32, rows, gh)
-		}
-	})
-}
-
-func addColumn[T uint16 | uint32](bins []binSum, column []T, rows []int32, gh []gradPair) {
-	for i, p := range gh {
-		row := int32(i)
-		if rows != nil {
-			row = rows[i]
-		}
-		e := &bins[column[row]]
-		e.grad += float64(p.grad)
-		e.hess += float64(p.hess)
-	}
+// pairs is what the kernels take.
+func pairs(p []gradPair) [][2]float32 {
+	return unsafe.Slice((*[2]float32)(unsafe.Pointer(unsafe.SliceData(p))), len(p))
 }
 
 // subtract makes a histogram that of the sibling.

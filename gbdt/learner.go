@@ -22,19 +22,20 @@ type learner struct {
 	part *partition
 	bag  []int32 // rows to train on; nil: all
 
-	constHess bool // see objective
+	copied    bool         // LightGBM would train on a copy of the bag
+	constHess bool         // see objective
+	quant     *discretizer // nil: gradients are as they are
 	constRow  int32
 
-	pool    []*histogram
-	best    []splitInfo // by leaf
-	tree    *tree
-	gh      []gradPair // of all rows
-	ordered []gradPair // of a leaf
+	pool []*histogram
+	best []splitInfo // by leaf
+	tree *tree
+	gh   []gradPair // of all rows; with use_quantized_grad they are intSum
 
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
 	used            []bool         // features to look at
-	columns         []bool         // columns that they are in
+	columns         []bool         // columns that they are in, and last whether some are in none
 	lookedUp        binColumn      // bins of a feature that has no column
 	bundleTable     []uint8        // scratch, as partition.table
 	nodeUsed        [2][]bool
@@ -48,6 +49,7 @@ type leafState struct {
 	count      int
 	grad, hess float64
 	output     float64
+	sum        intSum // with use_quantized_grad
 }
 
 func newLearner(ds *Dataset, o *Options) (*learner, error) {
@@ -83,12 +85,12 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	l.part = newPartition(ds.rows, leaves, most)
 	l.pool = make([]*histogram, leaves)
 	l.best = make([]splitInfo, leaves)
-	l.gh, l.ordered = make([]gradPair, ds.rows), make([]gradPair, ds.rows)
+	l.gh = make([]gradPair, ds.rows)
 	for i := range l.found {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
 	}
-	l.used, l.columns = make([]bool, features), make([]bool, len(ds.layout.columns))
+	l.used, l.columns = make([]bool, features), make([]bool, len(ds.layout.columns)+1)
 	l.searches = make([]search, features)
 	return l, nil
 }
@@ -108,7 +110,7 @@ func (l *learner) setMeta() error {
 	for j, f := range ds.used {
 		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1}
 		if m.mapper.mostFreqBin == 0 {
-			m.offset = 1
+			m.offset, m.shared = 1, !ds.places[j].alone
 		}
 		if o.MonotoneConstraints != nil {
 			m.monotone = o.MonotoneConstraints[f]
@@ -152,6 +154,9 @@ func (l *learner) train(ctx context.Context, grad, hess []float32) (*tree, error
 		}
 		left, right = l.split(leaf)
 	}
+	if l.quant != nil && l.o.QuantTrainRenewLeaf {
+		l.renewLeaves(grad, hess)
+	}
 	return t, nil
 }
 
@@ -167,28 +172,54 @@ func (l *learner) begin(grad, hess []float32) {
 		l.mono.reset(l.tree)
 	}
 	l.cegb.begin()
-	par.For(len(grad), 1<<14, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			l.gh[i] = gradPair{grad[i], hess[i]}
-			if l.constHess {
-				l.gh[i].hess = hess[l.constRow]
+	l.smaller, l.larger = l.root(grad, hess), leafState{leaf: -1}
+}
+
+// root gets gradients and hessians ready and adds up those of the root.
+func (l *learner) root(grad, hess []float32) leafState {
+	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
+	root := leafState{count: int(l.part.count[0]), output: l.smaller.output}
+	if l.quant != nil {
+		var bag []int32
+		if l.copied {
+			bag = l.bag
+		}
+		l.quant.begin(grad, hess, bag, asInts(l.gh))
+		root.grad, root.hess, root.sum = l.quant.root(asInts(l.gh), l.part.leaf(0), !l.copied && root.count < l.ds.rows)
+		return root
+	}
+	const chunk = 1 << 14
+	par.For(2+(len(grad)+chunk-1)/chunk, 1, func(task, _ int) {
+		switch task {
+		case 0: // in order, as the sums must not depend on the number of threads
+			root.grad = sumOf(grad, l.bag)
+		case 1:
+			root.hess = sumOf(hess, l.bag)
+		default:
+			lo := (task - 2) * chunk
+			for i := lo; i < min(lo+chunk, len(grad)); i++ {
+				l.gh[i] = gradPair{grad[i], hess[i]}
+				if l.constHess {
+					l.gh[i].hess = hess[l.constRow]
+				}
 			}
 		}
 	})
-	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
-	root := leafState{count: int(l.part.count[0]), output: l.smaller.output}
-	if l.bag == nil {
-		for i, g := range grad { // in order: the sum must not depend on the number of threads
-			root.grad += float64(g)
-			root.hess += float64(hess[i])
+	return root
+}
+
+// sumOf adds up those of the rows, nil for all, in order.
+func sumOf(v []float32, rows []int32) (sum float64) {
+	if rows == nil {
+		for _, v := range v {
+			sum += float64(v)
 		}
-	} else {
-		for _, i := range l.bag {
-			root.grad += float64(grad[i])
-			root.hess += float64(hess[i])
-		}
+		return sum
 	}
-	l.smaller, l.larger = root, leafState{leaf: -1}
+	for _, row := range rows {
+		sum += float64(v[row])
+	}
+	return sum
 }
 
 // bestLeaf is the leaf whose split gains most.
@@ -204,7 +235,11 @@ func (l *learner) bestLeaf() int32 {
 
 func (l *learner) histogramOf(leaf int32) *histogram {
 	if l.pool[leaf] == nil {
-		l.pool[leaf] = l.layout.newHistogram()
+		if l.quant != nil {
+			l.pool[leaf] = l.layout.newIntHistogram()
+		} else {
+			l.pool[leaf] = l.layout.newHistogram()
+		}
 	}
 	return l.pool[leaf]
 }
@@ -249,12 +284,14 @@ func (l *learner) findSplits(always map[int32]bool) {
 			small.splittable[f] = false
 			l.used[f] = false
 		}
-		if c := l.ds.places[f].column; l.used[f] && c >= 0 {
+		if c := int(l.ds.places[f].column); l.used[f] && c >= 0 {
 			l.columns[c] = true
+		} else if l.used[f] {
+			l.columns[len(l.columns)-1] = true
 		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	l.layout.build(small, l.columns, l.rowsOrAll(rows), l.gather(rows))
+	l.layout.build(small, l.columns, l.rowsOrAll(rows), l.gh)
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -263,14 +300,23 @@ func (l *learner) findSplits(always map[int32]bool) {
 		if !l.used[f] {
 			return
 		}
-		bins := l.layout.view(small, f)
-		fixMostFrequent(bins, l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
-		small.splittable[f] = l.searchFeature(f, bins, &l.smaller, &l.found[0][f])
-		if large != nil {
-			from, skip := l.layout.view(large, f), l.layout.views[f].skip
-			subtract(from[skip:], bins[skip:])
-			large.splittable[f] = l.searchFeature(f, from, &l.larger, &l.found[1][f])
+		v := l.layout.views[f]
+		switch {
+		case l.quant == nil:
+			fixMostFrequent(small.bins[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
+		case !l.ds.places[f].alone:
+			fixMostFrequentInt(small.ints[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.sum)
 		}
+		small.splittable[f] = l.searchFeature(f, small, &l.smaller, &l.found[0][f])
+		switch {
+		case large == nil:
+			return
+		case l.quant != nil:
+			subtractInt(large.ints[v.lo+v.skip:v.hi], small.ints[v.lo+v.skip:v.hi])
+		default:
+			subtract(large.bins[v.lo+v.skip:v.hi], small.bins[v.lo+v.skip:v.hi])
+		}
+		large.splittable[f] = l.searchFeature(f, large, &l.larger, &l.found[1][f])
 	})
 	l.pickBest(0, l.smaller.leaf)
 	if large != nil {
@@ -286,21 +332,6 @@ func (l *learner) rowsOrAll(rows []int32) []int32 {
 	return rows
 }
 
-// gather brings gradients and hessians of rows into their order.
-func (l *learner) gather(rows []int32) []gradPair {
-	if l.rowsOrAll(rows) == nil {
-		return l.gh
-	}
-	out := l.ordered[:len(rows)]
-	par.For(len(rows), 1<<13, func(lo, hi int) {
-		to := out[lo:hi]
-		for i, row := range rows[lo:hi] {
-			to[i] = l.gh[row]
-		}
-	})
-	return out
-}
-
 func (l *learner) drawNode(which int, leaf int32) {
 	var branch []int32
 	if l.tree.branch != nil {
@@ -310,10 +341,16 @@ func (l *learner) drawNode(which int, leaf int32) {
 }
 
 // searchFeature finds the best split of a feature of a leaf and tells whether there can be one below.
-func (l *learner) searchFeature(f int, bins []binSum, leaf *leafState, out *splitInfo) bool {
+func (l *learner) searchFeature(f int, h *histogram, leaf *leafState, out *splitInfo) bool {
 	s := &l.searches[f]
-	*s = search{searchParams: &l.search, meta: &l.meta[f], bins: bins, grad: leaf.grad, hess: leaf.hess, count: leaf.count,
+	v := l.layout.views[f]
+	*s = search{searchParams: &l.search, meta: &l.meta[f], grad: leaf.grad, hess: leaf.hess, count: leaf.count,
 		parent: leaf.output, out: out, scratch: s.scratch}
+	if l.quant != nil {
+		s.useInts(h.ints[v.lo:v.hi], leaf.sum, l.quant)
+	} else {
+		s.bins = h.bins[v.lo:v.hi]
+	}
 	if l.tree.numLeaves == 1 { // the root has no parent: it is smoothed towards itself
 		s.parent = l.search.outputAtRoot(leaf.grad, leaf.hess)
 	}
@@ -359,8 +396,8 @@ func (l *learner) split(leaf int32) (left, right int32) {
 	l.part.split(leaf, right, l.columnOf(leaf, s.inner))
 	s.leftCount, s.rightCount = int(l.part.count[leaf]), int(l.part.count[right])
 	l.tree.split(leaf, s, m.mapper, s.gain+l.o.MinGainToSplit)
-	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput}
-	b := leafState{right, s.rightCount, s.rightGrad, s.rightHess, s.rightOutput}
+	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput, s.leftSum}
+	b := leafState{right, s.rightCount, s.rightGrad, s.rightHess, s.rightOutput, s.rightSum}
 	if s.leftCount < s.rightCount {
 		l.smaller, l.larger = a, b
 	} else {
@@ -396,13 +433,14 @@ func (l *learner) columnOf(leaf, f int32) *binColumn {
 			l.part.table[number] = own[number>>p.shift&15]
 		}
 	}
-	return &l.layout.columns[p.store]
+	return &l.ds.bins[p.store]
 }
 
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).
 func (l *learner) searchAgain(leaf int32) {
 	old, h := &l.best[leaf], l.pool[leaf]
-	state := leafState{leaf: leaf, count: old.leftCount + old.rightCount, grad: old.leftGrad + old.rightGrad, hess: old.leftHess + old.rightHess}
+	state := leafState{leaf: leaf, count: old.leftCount + old.rightCount, grad: old.leftGrad + old.rightGrad, hess: old.leftHess + old.rightHess,
+		sum: old.leftSum + old.rightSum}
 	if l.search.smooth > 0 {
 		state.output = l.search.outputAtRoot(state.grad, state.hess)
 	}
@@ -412,10 +450,23 @@ func (l *learner) searchAgain(leaf int32) {
 	}
 	par.For(len(l.used), 1, func(f, _ int) {
 		if l.used[f] {
-			h.splittable[f] = l.searchFeature(f, l.layout.view(h, f), &state, &l.found[0][f])
+			h.splittable[f] = l.searchFeature(f, h, &state, &l.found[0][f])
 		}
 	})
 	l.pickBest(0, leaf)
+}
+
+// renewLeaves sets outputs to those of the true gradients and hessians, without smoothing or constraints
+// (RenewIntGradTreeOutput).
+func (l *learner) renewLeaves(grad, hess []float32) {
+	par.For(l.tree.numLeaves, 1, func(leaf, _ int) {
+		var g, h float64
+		for _, row := range l.part.leaf(int32(leaf)) {
+			g += float64(grad[row])
+			h += float64(hess[row])
+		}
+		l.tree.setLeaf(leaf, l.search.outputAtRoot(g, h))
+	})
 }
 
 // addScores adds the tree's output to the scores of the rows that it was trained on.

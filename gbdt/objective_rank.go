@@ -100,9 +100,16 @@ func (obj *objective) initRanking(ds *Dataset, o *Options) error {
 			xendcg(&obj.rngs[q], label, score, grad, hess)
 		}
 	}
+	if ds.position != nil && obj.name == "lambdarank" {
+		obj.position = newPositionBias(ds, o)
+	}
 	one := func(q int, score []float64, grad, hess []float32) {
 		lo, hi := ds.queries[q], ds.queries[q+1]
-		query(q, ds.label[lo:hi], score[lo:hi], grad[lo:hi], hess[lo:hi])
+		s := score[lo:hi]
+		if obj.position != nil {
+			s = obj.position.adjusted(s, lo)
+		}
+		query(q, ds.label[lo:hi], s, grad[lo:hi], hess[lo:hi])
 		if ds.weight != nil {
 			for i := lo; i < hi; i++ {
 				grad[i] *= ds.weight[i]
@@ -112,9 +119,15 @@ func (obj *objective) initRanking(ds *Dataset, o *Options) error {
 	}
 	obj.gradients = func(score []float64, grad, hess []float32) {
 		par.For(len(ds.queries)-1, 1, func(q, _ int) { one(q, score, grad, hess) })
+		if obj.position != nil {
+			obj.position.update(ds.queries, nil, grad, hess)
+		}
 	}
 	obj.sampled = func(queries []int32, score []float64, grad, hess []float32) {
 		par.For(len(queries), 1, func(i, _ int) { one(int(queries[i]), score, grad, hess) })
+		if obj.position != nil { // LightGBM takes in old gradients of the other rows too
+			obj.position.update(ds.queries, queries, grad, hess)
+		}
 	}
 	return nil
 }

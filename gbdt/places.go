@@ -133,11 +133,10 @@ type layout struct {
 }
 
 // minSparseRate is the share of rows in the most frequent bin from which on a feature is kept by row, and manySparse how many such
-// features it takes: a row with few of them is faster as bytes. So is one of few columns of 4 bits.
+// features it takes: a row with few of them is faster as bytes.
 const (
 	minSparseRate = 0.8
 	manySparse    = 32
-	manyPacked    = packedGroup
 )
 
 // arrange decides on columns. Features of a group have a column together, unless LightGBM keeps each one's values.
@@ -175,27 +174,21 @@ func (ds *Dataset) arrange(groups []featureGroup) {
 	for _, c := range l.columns {
 		l.packed += kind(c) & 1
 	}
-	if l.packed < manyPacked {
-		l.packed = 0
-	}
-	slices.SortStableFunc(l.columns, func(a, b []int32) int {
-		if l.packed == 0 {
-			return kind(a)/2 - kind(b)/2
-		}
-		return kind(a) - kind(b)
-	})
+	slices.SortStableFunc(l.columns, func(a, b []int32) int { return kind(a) - kind(b) })
 	ds.layout = l
 	ds.place()
 }
 
-// bytes is how many columns have a byte a row.
-func (l *layout) bytes() int {
+// narrow is how many columns have at most 256 bins, and bytes how many of these have a byte a row.
+func (l *layout) narrow() int {
 	n := len(l.columns)
 	for n > 0 && l.bins[n-1] > 256 {
 		n--
 	}
-	return n - l.packed
+	return n
 }
+
+func (l *layout) bytes() int { return l.narrow() - l.packed }
 
 // stores is how many columns there are where two packed ones are one, and store the place of one among them.
 func (l *layout) stores() int { return len(l.columns) - l.packed/2 }

@@ -1,8 +1,11 @@
 package gbdt
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/hanji-ml/hanji/internal/par"
 )
 
 // Refit keeps the splits of the model and moves its leaf values towards what other data asks for: a new value is
@@ -18,41 +21,120 @@ func (m *Model) Refit(d Data, o Options) (*Model, error) {
 	if err := ds.describe(d); err != nil {
 		return nil, err
 	}
-	obj, err := newObjective(ds, &o)
+	leafs, err := m.leafIDs(ds.rows, len(ds.columns))
 	if err != nil {
 		return nil, err
 	}
-	if len(d.Columns) != m.NumFeatures() || obj.classes != m.treesPerIter {
-		return nil, fmt.Errorf("gbdt: refit: %d columns and %d trees an iteration, the model has %d and %d", len(d.Columns), obj.classes, m.NumFeatures(), m.treesPerIter)
+	par.For(ds.rows, predictBlock, func(lo, hi int) {
+		x := make([]float64, m.NumFeatures())
+		for i := lo; i < hi; i++ {
+			ds.row(x, i)
+			m.noteLeafs(leafs, i, x)
+		}
+	})
+	return m.refit(ds, leafs)
+}
+
+// RefitFile is [Model.Refit] to a file in the formats of [OpenData]. CSV, TSV and LibSVM are read piece by piece: memory holds
+// labels and a byte, or two, for each row and tree.
+func (m *Model) RefitFile(path string, o Options) (*Model, error) {
+	out, err := m.refitText(path, o)
+	if !errors.Is(err, errNoText) || o.TwoRound {
+		return out, err
+	}
+	d, err := OpenData(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if out, err = m.Refit(d, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+func (m *Model) refitText(path string, o Options) (*Model, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	read := o
+	read.InitModel = m // columns to ignore are read: a tree may ask for them
+	s, err := openStreamed(path, &read, m.NumFeatures())
+	if err != nil {
+		return nil, err
+	}
+	ds := &Dataset{options: o, rows: s.rows(), columns: s.file.roles().columns}
+	leafs, err := m.leafIDs(ds.rows, len(ds.columns))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	err = ds.takeLabels(s, func(p pieceRows, first int) error {
+		x := make([]float64, m.NumFeatures())
+		return p.eachRow(x, 0, p.len(), func(i int) error {
+			m.noteLeafs(leafs, first+i, x)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.refit(ds, leafs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+// leafIDs makes room for the leaf of each row in each tree.
+func (m *Model) leafIDs(rows, columns int) ([]binColumn, error) {
+	if columns != m.NumFeatures() {
+		return nil, fmt.Errorf("gbdt: refit: the data has %d columns, the model %d", columns, m.NumFeatures())
+	}
+	leafs := make([]binColumn, len(m.trees))
+	for i, t := range m.trees {
+		switch {
+		case t.linear:
+			return nil, fmt.Errorf("gbdt: refit: tree %d is linear, which is not supported", i)
+		case t.numLeaves > maxBins:
+			return nil, fmt.Errorf("gbdt: refit: tree %d has %d leaves, at most %d are supported", i, t.numLeaves, maxBins)
+		}
+		leafs[i] = makeBins(rows, t.numLeaves)
+	}
+	return leafs, nil
+}
+
+func (m *Model) noteLeafs(leafs []binColumn, row int, x []float64) {
+	for i, t := range m.trees {
+		leafs[i].set(row, int(t.leaf(x)))
+	}
+}
+
+// refit refits to labels whose rows fall into these leaves.
+func (m *Model) refit(ds *Dataset, leafs []binColumn) (*Model, error) {
+	o := &ds.options
+	obj, err := newObjective(ds, o)
+	if err != nil {
+		return nil, err
+	}
+	if obj.classes != m.treesPerIter {
+		return nil, fmt.Errorf("gbdt: refit: objective %s has %d trees an iteration, the model %d", obj.name, obj.classes, m.treesPerIter)
 	}
 	if o.PathSmooth > 0 {
 		return nil, fmt.Errorf("gbdt: refit does not support path_smooth")
 	}
-	out := m.copyForRefit(obj.text, &o)
-	leafs := make([]int, ds.rows*len(m.trees))
-	x := make([]float64, ds.rows*m.NumFeatures())
-	for i := range ds.rows {
-		ds.row(x[i*m.NumFeatures():(i+1)*m.NumFeatures()], i)
-	}
-	if err := m.LeafIndex(leafs, x, PredictOptions{}); err != nil {
-		return nil, err
-	}
+	out := m.copyForRefit(obj.text, o)
 	n, k := ds.rows, obj.classes
 	score, grad, hess := make([]float64, n*k), make([]float32, n*k), make([]float32, n*k)
 	copy(score, ds.init)
-	p := newSearchParams(&o)
+	p := newSearchParams(o)
 	for i, t := range out.trees {
-		if t.linear {
-			return nil, fmt.Errorf("gbdt: refit: tree %d is linear, which is not supported", i)
-		}
 		c := i % k
 		if c == 0 {
 			obj.gradients(score, grad, hess)
 		}
-		leafOf := func(row int) int { return leafs[row*len(m.trees)+i] }
-		t.refit(&p, grad[c*n:(c+1)*n], hess[c*n:(c+1)*n], leafOf, o.RefitDecayRate)
+		t.refit(&p, grad[c*n:(c+1)*n], hess[c*n:(c+1)*n], &leafs[i], o.RefitDecayRate)
 		for row := range n {
-			score[c*n+row] += t.leafValue[leafOf(row)]
+			score[c*n+row] += t.leafValue[leafs[i].at(row)]
 		}
 	}
 	out.transform, err = parseTransform(out.objective, out.numClass)
@@ -60,13 +142,13 @@ func (m *Model) Refit(d Data, o Options) (*Model, error) {
 }
 
 // refit gives the leaves of a tree new values (SerialTreeLearner::FitByExistingTree).
-func (t *tree) refit(p *searchParams, grad, hess []float32, leafOf func(row int) int, decay float64) {
+func (t *tree) refit(p *searchParams, grad, hess []float32, leafs *binColumn, decay float64) {
 	g, h, n := make([]float64, t.numLeaves), make([]float64, t.numLeaves), make([]int, t.numLeaves)
 	for i := range h {
 		h[i] = epsilon
 	}
 	for row := range grad {
-		leaf := leafOf(row)
+		leaf := leafs.at(row)
 		g[leaf] += float64(grad[row])
 		h[leaf] += float64(hess[row])
 		n[leaf]++

@@ -2,126 +2,224 @@ package gbdt
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
+	"github.com/hanji-ml/hanji/internal/par"
 	"github.com/hanji-ml/hanji/table"
 )
 
-// OpenRows reads rows to predict from a file, as the lightgbm command does (Predictor::Predict): NumFeatures values each,
-// one row after another, in the formats of [OpenData]. With Options.Header columns are found by the model's feature
-// names, wherever they are; those missing are zero, and named in the second result. Without a header a file as wide as
-// the model holds features alone, a file one wider has the label's column too (Options.LabelColumn, else where the
-// training data had it); any other width is an error unless Options.PredictDisableShapeCheck.
-func (m *Model) OpenRows(path string, o Options) (x []float64, missing []string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("gbdt: %w", err)
-	}
-	defer f.Close()
-	r := bufio.NewReaderSize(f, 1<<16)
-	if looksLibSVM(r) {
-		d, err := ReadLibSVM(r)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		d.fit(m.NumFeatures())
-		columns := make([][]float64, len(d.Columns))
-		for i := range columns {
-			columns[i] = d.Columns[i].Values
-		}
-		x, err = interleave(columns, len(d.Label))
-		return x, nil, err
-	}
-	return m.readTableRows(r, path, o)
+// RowReader gives rows to predict, some at a time, in memory that does not grow with their number.
+type RowReader struct {
+	name     string
+	features int
+	missing  []string
+	pieces   pieceReader // nil once there are no more
+	parsed   []pieceRows // read ahead, at the same time
+	at       int         // rows of the first that were given
+	any      bool        // there was a row
 }
 
-func (m *Model) readTableRows(r io.Reader, path string, o Options) (x []float64, missing []string, err error) {
-	header := table.No
-	if o.Header {
-		header = table.Yes
+// maxRowCells bounds how many values Next gives together: a model can have many more features than a line has numbers.
+const maxRowCells = 1 << 21
+
+// ReadRows reads rows to predict as the lightgbm command does (Predictor::Predict), in the formats of [OpenData]; name stands
+// in errors. CSV, TSV and LibSVM are read piece by piece, what else there is as a whole. With Options.Header columns are found
+// by the model's feature names, wherever they are; those missing are zero, see [RowReader.Missing]. Without a header a table as
+// wide as the model holds features alone, one a column wider has the label's too (Options.LabelColumn, else where the training
+// data had it); any other width is an error unless Options.PredictDisableShapeCheck.
+//
+//	for x, err := rows.Next(); err == nil; x, err = rows.Next() {
+//		err := m.Predict(dst[:len(x)/m.NumFeatures()*m.NumClasses()], x, gbdt.PredictOptions{})
+//	}
+func (m *Model) ReadRows(r io.Reader, name string, o Options) (*RowReader, error) {
+	out := &RowReader{name: name, features: m.NumFeatures()}
+	head := &recorder{r: bufio.NewReaderSize(r, 1<<16)}
+	if looksLibSVM(head.r) {
+		out.pieces = &libSVMPieces{l: &libSVMFile{path: name, o: &o}, r: head.r, line: 1}
+		return out, nil
 	}
-	t, err := table.Read(r, path, table.Options{Header: header})
-	if err != nil {
-		return nil, nil, err
-	}
-	features := m.NumFeatures()
-	columns := make([][]float64, features)
-	set := func(feature int, c *table.Column) error {
-		if feature < len(m.featureInfos) && m.featureInfos[feature] == "none" { // no tree asks for it: it may be text
-			return nil
-		}
-		columns[feature], err = c.AsFloats()
+	opts := table.Options{Header: tableHeader(&o), MaxBytes: maxRowText}
+	head.on = true
+	b, err := table.NewBlockReader(head, name, opts)
+	head.on = false
+	if errors.Is(err, table.ErrNoBlocks) {
+		opts.MaxBytes = 0
+		t, err := table.Read(io.MultiReader(&head.kept, head.r), name, opts)
 		if err != nil {
-			return textError(t, c, err)
+			return nil, err
 		}
-		return nil
+		names := make([]string, len(t.Columns))
+		for i := range t.Columns {
+			names[i] = t.Columns[i].Name
+		}
+		file, err := out.roles(m, names, &o)
+		if err != nil {
+			return nil, err
+		}
+		for place, at := range file.at { // all are there
+			if at >= 0 {
+				file.at[place] = place
+			}
+		}
+		rows, err := file.rows(t)
+		out.parsed = []pieceRows{rows}
+		return out, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	head.kept = bytes.Buffer{}
+	file, err := out.roles(m, b.Names(), &o)
+	if err == nil {
+		err = b.Pick(file.pick)
+	}
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	out.pieces = &tablePieces{t: file, r: b}
+	return out, nil
+}
+
+// recorder keeps what is read while it is on.
+type recorder struct {
+	r    *bufio.Reader
+	on   bool
+	kept bytes.Buffer
+}
+
+func (c *recorder) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.on {
+		c.kept.Write(p[:n])
+	}
+	return n, err
+}
+
+// roles finds the model's features among the columns of a table.
+func (r *RowReader) roles(m *Model, names []string, o *Options) (*tableFile, error) {
+	t := &tableFile{path: r.name, o: o, r: roles{label: -1, weight: -1, group: -1, columns: make([]Column, r.features), text: make([]bool, r.features)}}
+	for range r.features {
+		t.r.place = append(t.r.place, -1)
+	}
+	set := func(feature, place int) {
+		if feature < len(m.featureInfos) && m.featureInfos[feature] == "none" { // no tree asks for it: it may be text
+			return
+		}
+		t.r.place[feature] = place
 	}
 	if o.Header {
 		for i, name := range m.featureNames {
-			c := slices.IndexFunc(t.Columns, func(c table.Column) bool { return c.Name == name })
-			if c < 0 {
-				missing = append(missing, name)
-			} else if err := set(i, &t.Columns[c]); err != nil {
-				return nil, nil, err
+			if c := slices.Index(names, name); c >= 0 {
+				set(i, c)
+			} else {
+				r.missing = append(r.missing, name)
 			}
 		}
-		if len(missing) == features {
-			return nil, nil, fmt.Errorf("gbdt: %s: no column has the name of a feature of the model; is the first line a header?", path)
+		if len(r.missing) == r.features {
+			return nil, fmt.Errorf("gbdt: %s: no column has the name of a feature of the model; is the first line a header?", r.name)
 		}
-	} else {
-		label := m.labelColumn(t, o)
-		feature := 0
-		for i := range t.Columns {
-			if i == label || feature >= features {
-				continue
-			}
-			if err := set(feature, &t.Columns[i]); err != nil {
-				return nil, nil, err
-			}
+		t.choose(names)
+		return t, nil
+	}
+	label := m.labelColumn(names, o)
+	feature := 0
+	for i := range names {
+		if i != label && feature < r.features {
+			set(feature, i)
 			feature++
 		}
-		n := len(t.Columns)
-		if label >= 0 {
-			n--
-		}
-		if n != features && !o.PredictDisableShapeCheck {
-			return nil, nil, fmt.Errorf("gbdt: %s: the data has %d features, the model %d; predict_disable_shape_check=true predicts all the same", path, n, features)
-		}
 	}
-	x, err = interleave(columns, t.Rows())
-	return x, missing, err
+	n := len(names)
+	if label >= 0 {
+		n--
+	}
+	if n != r.features && !o.PredictDisableShapeCheck {
+		return nil, fmt.Errorf("gbdt: %s: the data has %d features, the model %d; predict_disable_shape_check=true predicts all the same", r.name, n, r.features)
+	}
+	t.choose(names)
+	return t, nil
 }
 
-// labelColumn is the place of the label in a file without a header, −1 where it has none.
-func (m *Model) labelColumn(t *table.Table, o Options) int {
-	if len(t.Columns) == m.NumFeatures() {
+// labelColumn is the place of the label in a table without a header, −1 where it has none.
+func (m *Model) labelColumn(names []string, o *Options) int {
+	if len(names) == m.NumFeatures() {
 		return -1
 	}
 	label := newSelector(o.LabelColumn)
-	for i := range t.Columns {
-		if label.has(t.Columns[i].Name, i) {
+	for i, name := range names {
+		if label.has(name, i) {
 			return i
 		}
 	}
 	return max(m.labelIndex, 0)
 }
 
-// maxRowCells bounds what rows of a file may cost: a model can have many more features than its file has columns.
-const maxRowCells = 1 << 31
+// Missing names the features that a table with a header has no column for.
+func (r *RowReader) Missing() []string { return r.missing }
 
-// interleave makes rows of columns; a column that is nil is zero.
-func interleave(columns [][]float64, rows int) ([]float64, error) {
-	if rows == 0 || int64(rows)*int64(len(columns)) > maxRowCells {
-		return nil, fmt.Errorf("gbdt: %d rows of %d features, want 1 to %d values together", rows, len(columns), maxRowCells)
-	}
-	x := make([]float64, rows*len(columns))
-	for j, c := range columns {
-		for i, v := range c {
-			x[i*len(columns)+j] = v
+// Next gives the next rows, one after another, as many values each as the model has features; io.EOF behind the last. That
+// there is none at all is an error.
+func (r *RowReader) Next() ([]float64, error) {
+	for len(r.parsed) == 0 || r.at == r.parsed[0].len() {
+		if len(r.parsed) > 0 {
+			r.parsed, r.at = r.parsed[1:], 0
+			continue
+		}
+		if err := r.parse(); err != nil {
+			return nil, err
+		}
+		if len(r.parsed) == 0 && !r.any {
+			return nil, fmt.Errorf("gbdt: %s has no rows", r.name)
+		}
+		if len(r.parsed) == 0 {
+			return nil, io.EOF
 		}
 	}
+	r.any = true
+	p, first := r.parsed[0], r.at
+	n := min(p.len()-first, max(1, maxRowCells/r.features))
+	r.at += n
+	x := make([]float64, n*r.features)
+	par.For(n, 1<<10, func(lo, hi int) {
+		row := make([]float64, r.features)
+		p.eachRow(row, first+lo, first+hi, func(i int) error {
+			copy(x[(i-first)*r.features:], row)
+			return nil
+		})
+	})
 	return x, nil
+}
+
+// parse reads as many pieces as there are threads, and parses them together.
+func (r *RowReader) parse() error {
+	var batch []piece
+	for r.pieces != nil && len(batch) < par.Threads() {
+		p, err := r.pieces.next()
+		if err == io.EOF {
+			r.Close()
+			break
+		}
+		if err != nil {
+			return err
+		}
+		batch = append(batch, p)
+	}
+	r.parsed = make([]pieceRows, len(batch))
+	return together(len(batch), func(i int) (err error) {
+		r.parsed[i], err = batch[i].parse()
+		return err
+	})
+}
+
+// Close frees what reading needs. It does not close the reader.
+func (r *RowReader) Close() {
+	if r.pieces != nil {
+		r.pieces.close()
+		r.pieces = nil
+	}
 }

@@ -2,6 +2,8 @@ package gbdt
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -31,12 +33,30 @@ func rowsModel(t *testing.T) *Model {
 	return m
 }
 
-func TestOpenRows(t *testing.T) {
+// readRows reads all rows that a text has.
+func readRows(m *Model, text string, o Options) (x []float64, missing []string, err error) {
+	r, err := m.ReadRows(strings.NewReader(text), "rows", o)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	for {
+		more, err := r.Next()
+		if err == io.EOF {
+			return x, r.Missing(), nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		x = append(x, more...)
+	}
+}
+
+func TestReadRows(t *testing.T) {
 	m := rowsModel(t)
 	if m.labelIndex != 1 {
 		t.Errorf("label index %d, want 1", m.labelIndex)
 	}
-	dir := t.TempDir()
 	nan := math.NaN()
 	for name, c := range map[string]struct {
 		text    string
@@ -53,10 +73,9 @@ func TestOpenRows(t *testing.T) {
 		"wide":      {"1,0,2,3,4\n5,0,6,7,8\n", Options{PredictDisableShapeCheck: true}, []float64{1, 2, 0, 5, 6, 0}, nil},
 		"libsvm":    {"1 1:2\n0 0:3 9:4\n", Options{}, []float64{0, 2, 0, 3, 0, 0}, nil},
 		"tabs, one": {"1\t2\t3\n", Options{}, []float64{1, 2, 0}, nil},
+		"json":      {"{\"b\":1,\"z\":\"q\",\"a\":2}\n{\"b\":3,\"z\":\"q\",\"a\":4}\n", Options{Header: true}, []float64{2, 1, 0, 4, 3, 0}, []string{"id"}},
 	} {
-		file := filepath.Join(dir, name)
-		write(t, file, c.text)
-		x, missing, err := m.OpenRows(file, c.o)
+		x, missing, err := readRows(m, c.text, c.o)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -74,31 +93,60 @@ func TestOpenRows(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"bad text":   {"0,1,2,3\n0,x,2,3\n", Options{LabelColumn: "0"}, `bad text:2: column "column2": "x" is no number`},
+		"bad text":   {"0,1,2,3\n0,x,2,3\n", Options{LabelColumn: "0"}, `rows:2: column "column2": "x" is no number`},
 		"too narrow": {"1,2\n", Options{}, "the data has 1 features, the model 3; predict_disable_shape_check=true"},
 		"no names":   {"1,2\n3,4\n", Options{Header: true}, "is the first line a header?"},
-		"nothing":    {"", Options{}, "nothing"},
+		"nothing":    {"", Options{}, "rows: the file is empty"},
+		"no row":     {"a,b,id\n", Options{Header: true}, "rows has no rows"},
+		"late text":  {strings.Repeat("1,2,3\n", 1<<20) + "1,x,3\n", Options{}, `rows:1048577: column "column2": "x" is not a number`},
+		"ragged":     {strings.Repeat("1,2,3\n", 1<<20) + "1,2\n", Options{}, "rows:1048577: 2 fields"},
 	} {
-		file := filepath.Join(dir, name)
-		write(t, file, c.text)
-		if _, _, err := m.OpenRows(file, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := readRows(m, c.text, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}
 }
 
-// FuzzOpenRows: whatever a file holds, it gives whole rows that can be predicted, or an error.
-func FuzzOpenRows(f *testing.F) {
+// Rows that are many pieces come in order, from a table and from LibSVM text.
+func TestReadRowsPieces(t *testing.T) {
+	m := rowsModel(t)
+	m.featureInfos[2] = "[0:9]"
+	const rows = 400000
+	var csv, svm strings.Builder
+	for i := range rows {
+		fmt.Fprintf(&csv, "%d,%d,0.5\n", i, -i)
+		fmt.Fprintf(&svm, "7 0:%d 2:0.5 1:%d\n", i, -i)
+	}
+	for name, text := range map[string]string{"csv": csv.String(), "svm": svm.String()} {
+		x, _, err := readRows(m, text, Options{})
+		must(t, err)
+		if len(x) != 3*rows {
+			t.Fatalf("%s: %d values", name, len(x))
+		}
+		for i := range rows {
+			if r := x[i*3:]; r[0] != float64(i) || r[1] != float64(-i) || r[2] != 0.5 {
+				t.Fatalf("%s: row %d is %v", name, i, r[:3])
+			}
+		}
+	}
+	r, err := m.ReadRows(strings.NewReader(csv.String()), "rows", Options{})
+	must(t, err)
+	defer r.Close()
+	if x, err := r.Next(); err != nil || len(x) > maxRowCells || len(x) == 3*rows {
+		t.Errorf("%d values at once, error %v", len(x), err)
+	}
+}
+
+// FuzzReadRows: whatever a file holds, it gives whole rows that can be predicted, or an error.
+func FuzzReadRows(f *testing.F) {
 	f.Add("1,9,2,3\n4,9,nan,6\n", false, false)
 	f.Add("b,z,a\n1,q,2\n3,q,4\n", true, false)
 	f.Add("1 1:2\n0 0:3 9:4\n", false, true)
 	f.Add("1\t2\n", false, true)
 	m := &Model{maxFeature: 2, numClass: 1, treesPerIter: 1, labelIndex: 1, featureNames: []string{"a", "b", "id"}, featureInfos: []string{"[1:4]", "[5:6]", "none"},
 		trees: []*tree{constantTree(1, 1, false)}}
-	file := filepath.Join(f.TempDir(), "rows")
 	f.Fuzz(func(t *testing.T, text string, header, any bool) {
-		write(t, file, text)
-		x, missing, err := m.OpenRows(file, Options{Header: header, PredictDisableShapeCheck: any})
+		x, missing, err := readRows(m, text, Options{Header: header, PredictDisableShapeCheck: any})
 		if err != nil {
 			return
 		}

@@ -13,7 +13,7 @@ func (ds *Dataset) arrays(h *savedHeader, lengths []int32, do func(any) error) e
 	if h.Weights {
 		list = append(list, ds.weight)
 	}
-	list = append(list, ds.queries, ds.init)
+	list = append(list, ds.queries, ds.init, ds.position)
 	for i := range ds.bins {
 		list = append(list, ds.bins[i].array())
 	}
@@ -109,6 +109,9 @@ func (ds *Dataset) arraySize(h *savedHeader) int64 {
 	if h.Weights {
 		size += 4 * n
 	}
+	if h.Positions > 0 {
+		size += 4 * n
+	}
 	for c, bins := range ds.layout.bins {
 		if i := c - ds.layout.bytes(); i < 0 || i >= ds.layout.packed || i%2 == 0 { // two of 4 bits are one
 			size += n * binSize(bins)
@@ -146,6 +149,9 @@ func (ds *Dataset) makeArrays(h *savedHeader) (lengths []int32) {
 	if h.InitScores > 0 {
 		ds.init = make([]float64, h.InitScores)
 	}
+	if h.Positions > 0 {
+		ds.position = make([]int32, h.Rows)
+	}
 	ds.place()
 	if ds.sparse != nil {
 		ds.sparse.start = make([]int, 1, h.Rows+1)
@@ -179,6 +185,11 @@ func (ds *Dataset) checkArrays() error {
 	for i, v := range ds.init {
 		if v != v || math.IsInf(v, 0) {
 			return fmt.Errorf("initial score %d is %v", i, v)
+		}
+	}
+	for i, v := range ds.position {
+		if v < 0 || int(v) >= ds.positions {
+			return fmt.Errorf("the position of row %d is %d of %d", i, v, ds.positions)
 		}
 	}
 	for c, features := range ds.layout.columns {

@@ -37,6 +37,7 @@ type savedHeader struct {
 	Weights                  bool
 	Queries, InitScores      int       // how many numbers
 	Layout                   [][]int32 // features of each column of bins
+	Positions                int       // how many there are; 0: rows have none
 	Packed                   int       // as in layout
 	Sparse, Order            []int32
 	Entries                  int64 // numbers of sparse rows
@@ -61,7 +62,7 @@ var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_b
 	"enable_bundle", "use_missing",
 	"zero_as_missing", "feature_pre_filter", "forcedbins_filename", "categorical_feature", "ignore_column", "label_column", "weight_column", "group_column"}
 
-// Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, initial scores, names, and
+// Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, positions, initial scores, names, and
 // the values of columns only if it was binned with LinearTree. The format is hanji's own; LightGBM does not read it.
 func (ds *Dataset) Save(path string) error {
 	err := atomicfile.Write(path, func(w io.Writer) error {
@@ -98,7 +99,7 @@ func (ds *Dataset) write(w io.Writer) error {
 func (ds *Dataset) savedHeader() savedHeader {
 	o := &ds.options
 	h := savedHeader{Rows: ds.rows, LabelIndex: ds.labelIndex, FeaturePreFilter: o.FeaturePreFilter,
-		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init)}
+		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init), Positions: ds.positions}
 	h.Raw = h.Linear && ds.raw
 	h.Layout, h.Packed, h.Sparse, h.Order = ds.layout.columns, ds.layout.packed, ds.layout.sparse, ds.layout.order
 	if ds.sparse != nil {
@@ -181,8 +182,8 @@ func checkSum(r io.Reader, sum hash.Hash) error {
 func (ds *Dataset) takeHeader(h *savedHeader) error {
 	const most = math.MaxInt32
 	if h.Rows < 1 || h.Rows > most || len(h.Columns) < 1 || len(h.Columns) > 1<<24 || h.LabelIndex < 0 || h.Queries < 0 || h.Queries == 1 || h.Queries > most ||
-		h.InitScores < 0 || h.InitScores > 1<<50 || h.InitScores%h.Rows != 0 {
-		return fmt.Errorf("the header is damaged: %d rows of %d columns, %d bounds of queries, %d initial scores", h.Rows, len(h.Columns), h.Queries, h.InitScores)
+		h.InitScores < 0 || h.InitScores > 1<<50 || h.InitScores%h.Rows != 0 || h.Positions < 0 || h.Positions > h.Rows {
+		return fmt.Errorf("the header is damaged: %d rows of %d columns, %d bounds of queries, %d initial scores, %d positions", h.Rows, len(h.Columns), h.Queries, h.InitScores, h.Positions)
 	}
 	ds.options = DefaultOptions()
 	o := &ds.options
@@ -195,7 +196,7 @@ func (ds *Dataset) takeHeader(h *savedHeader) error {
 		}
 	}
 	o.FeaturePreFilter, o.LinearTree, o.MinDataInLeaf = h.FeaturePreFilter, h.Linear, h.MinDataInLeaf
-	ds.rows, ds.labelIndex = h.Rows, h.LabelIndex
+	ds.rows, ds.labelIndex, ds.positions = h.Rows, h.LabelIndex, h.Positions
 	ds.inner = make([]int32, len(h.Columns))
 	for i := range h.Columns {
 		c := &h.Columns[i]

@@ -183,6 +183,9 @@ func savedBytes(t testing.TB, o Options) []byte {
 	d.Weight = append([]float64(nil), d.Label...)
 	for i := range d.Weight {
 		d.Weight[i] = float64(i % 5)
+		if o.LinearTree {
+			d.Label[i], d.Position = float64(i%3), append(d.Position, i%9)
+		}
 	}
 	ds, err := NewDataset(d, o)
 	if err != nil {
@@ -227,9 +230,8 @@ func FuzzSavedDataset(f *testing.F) {
 		if err != nil || ds.rows > 1000 || len(ds.columns) > 100 {
 			return
 		}
-		for _, o := range []Options{{}, {LinearTree: ds.hasValues(), ExtraTrees: true}} {
+		for _, o := range []Options{{}, {LinearTree: ds.hasValues(), ExtraTrees: true}, {Objective: "lambdarank"}} {
 			o.NumIterations, o.NumLeaves, o.MinDataInLeaf = 2, 4, 1
-			o.Objective = "regression"
 			if _, err := Train(context.Background(), ds, o); err != nil && strings.Contains(err.Error(), "panic") {
 				t.Error(err)
 			}

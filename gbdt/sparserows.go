@@ -180,58 +180,76 @@ func countNumbers[T uint8 | uint16 | uint32](count []int, list []T) {
 	}
 }
 
-// buildSparse adds up the numbers of rows in row order.
-func (l *binLayout) buildSparse(h *histogram, rows []int32, gh []gradPair) {
-	s := l.sparse
-	all := h.bins[l.offset[len(l.offset)-1]:][:s.numbers]
-	cut := func(k int) {
-		lo, hi := uint32(0), uint32(s.numbers)
-		if k > 0 {
-			lo = l.cuts[k-1]
-		}
-		if k < len(l.cuts) {
-			hi = l.cuts[k]
-		}
-		clear(all[lo:hi])
-		switch {
-		case s.list.u8 != nil:
-			addSparse(all, s.start, s.list.u8, rows, gh, lo, hi)
-		case s.list.u16 != nil:
-			addSparse(all, s.start, s.list.u16, rows, gh, lo, hi)
-		default:
-			addSparse(all, s.start, s.list.u32, rows, gh, lo, hi)
-		}
+// addSparse adds rows to the histograms of numbers from one cut to the next; nil rows are those from lo on.
+func (b *histogramBuild) addSparse(k int, rows []int32, lo int, p []gradPair) {
+	s, at := b.sparse, b.offset[len(b.store)]
+	part := sparsePart{start: s.start, to: uint32(s.numbers), rows: rows, lo: lo}
+	if k > 0 {
+		part.from = b.cuts[k-1]
 	}
-	grain := 1
-	if len(gh) < smallLeaf/8 {
-		grain = len(l.cuts) + 1
+	if k < len(b.cuts) {
+		part.to = b.cuts[k]
 	}
-	par.For(len(l.cuts)+1, grain, func(from, to int) {
-		for k := from; k < to; k++ {
-			cut(k)
-		}
-	})
+	switch ints := b.h.ints != nil; {
+	case ints && s.list.u8 != nil:
+		addNumbersInt(&part, b.h.ints[at:], s.list.u8, asInts(p))
+	case ints && s.list.u16 != nil:
+		addNumbersInt(&part, b.h.ints[at:], s.list.u16, asInts(p))
+	case ints:
+		addNumbersInt(&part, b.h.ints[at:], s.list.u32, asInts(p))
+	case s.list.u8 != nil:
+		addNumbers(&part, b.h.bins[at:], s.list.u8, p)
+	case s.list.u16 != nil:
+		addNumbers(&part, b.h.bins[at:], s.list.u16, p)
+	default:
+		addNumbers(&part, b.h.bins[at:], s.list.u32, p)
+	}
 }
 
-// addSparse adds up those numbers that are in lo…hi−1.
-func addSparse[T uint8 | uint16 | uint32](bins []binSum, start []int, numbers []T, rows []int32, gh []gradPair, lo, hi uint32) {
-	for i, p := range gh {
-		row := i
-		if rows != nil {
-			row = int(rows[i])
-		}
-		list := numbers[start[row]:start[row+1]]
-		if lo > 0 {
-			list = list[firstNumber(list, lo):]
-		}
-		g, w := float64(p.grad), float64(p.hess)
-		for _, number := range list {
-			if uint32(number) >= hi {
+// sparsePart is numbers from…to−1 of some rows.
+type sparsePart struct {
+	start    []int
+	from, to uint32
+	rows     []int32 // nil: those from lo on
+	lo       int
+}
+
+// numbersOf gives those of the i-th row that are not below from.
+func numbersOf[T uint8 | uint16 | uint32](p *sparsePart, list []T, i int) []T {
+	row := p.lo + i
+	if p.rows != nil {
+		row = int(p.rows[i])
+	}
+	list = list[p.start[row]:p.start[row+1]]
+	if p.from > 0 {
+		list = list[firstNumber(list, p.from):]
+	}
+	return list
+}
+
+func addNumbers[T uint8 | uint16 | uint32](part *sparsePart, bins []binSum, list []T, p []gradPair) {
+	to := part.to
+	for i, p := range p {
+		grad, hess := float64(p.grad), float64(p.hess)
+		for _, number := range numbersOf(part, list, i) {
+			if uint32(number) >= to {
 				break
 			}
 			e := &bins[number]
-			e.grad += g
-			e.hess += w
+			e.grad += grad
+			e.hess += hess
+		}
+	}
+}
+
+func addNumbersInt[T uint8 | uint16 | uint32](part *sparsePart, bins []intSum, list []T, p []intSum) {
+	to := part.to
+	for i, v := range p {
+		for _, number := range numbersOf(part, list, i) {
+			if uint32(number) >= to {
+				break
+			}
+			bins[number] += v
 		}
 	}
 }

@@ -45,11 +45,12 @@ type piece interface {
 
 // pieceRows is the content of a piece.
 type pieceRows interface {
-	labels() (label, weight, group []float64)        // weight and group may be nil
-	sample(columns []sampledColumn, rows []int)      // gives what some rows have, by feature
-	bin(ds *Dataset, first int, p *sparsePiece)      // bins the rows as rows first, first+1, … of the data set
-	keep(columns []Column, first int)                // puts their values into columns of float32
-	eachRow(x []float64, do func(i int) error) error // calls do with each row in x
+	labels() (label, weight, group []float64)   // weight and group may be nil
+	sample(columns []sampledColumn, rows []int) // gives what some rows have, by feature
+	bin(ds *Dataset, first int, p *sparsePiece) // bins the rows as rows first, first+1, … of the data set
+	keep(columns []Column, first int)           // puts their values into columns of float32
+	len() int
+	eachRow(x []float64, lo, hi int, do func(i int) error) error // calls do with each of these rows in x
 }
 
 // errNoText is wrapped where a file cannot be read in pieces but perhaps as a whole.
@@ -168,7 +169,7 @@ func (s *streamed) eachParsed(do func(p pieceRows, first int) error) error {
 			if err != nil {
 				return err
 			}
-			if label, _, _ := p.labels(); len(label) != s.first[k+i+1]-s.first[k+i] {
+			if p.len() != s.first[k+i+1]-s.first[k+i] {
 				return s.changed()
 			}
 			return do(p, s.first[k+i])
@@ -195,9 +196,8 @@ func (s *streamed) sample(rows []int) ([]sampledColumn, error) {
 	next := 0
 	var mu sync.Mutex
 	err := s.eachParsed(func(p pieceRows, first int) error {
-		label, _, _ := p.labels()
 		lo, _ := slices.BinarySearch(rows, first)
-		hi, _ := slices.BinarySearch(rows, first+len(label))
+		hi, _ := slices.BinarySearch(rows, first+p.len())
 		if lo == hi {
 			return nil
 		}
@@ -277,8 +277,7 @@ func (ds *Dataset) streamValid(path string, o Options) (*Dataset, error) {
 
 // stream is the last reading: it bins all rows, takes their labels, and what else will be asked of their values.
 func (ds *Dataset) stream(s *streamed) error {
-	r, o := s.file.roles(), &ds.options
-	d := Data{Label: make([]float64, ds.rows), labelIndex: max(r.label, 0)}
+	o := &ds.options
 	if err := checkCells(ds.rows, len(ds.columns)); err != nil && o.LinearTree {
 		return err
 	}
@@ -293,25 +292,10 @@ func (ds *Dataset) stream(s *streamed) error {
 		}
 		ds.scoredBy, ds.scores = m, make([]float64, ds.rows*m.treesPerIter)
 	}
-	var group []float64
-	if r.weight >= 0 {
-		d.Weight = make([]float64, ds.rows)
-	}
-	if r.group >= 0 {
-		group = make([]float64, ds.rows)
-	}
 	var pieces []*sparsePiece
 	var mu sync.Mutex
-	err := s.eachParsed(func(p pieceRows, first int) error {
-		label, weight, query := p.labels()
-		copy(d.Label[first:], label)
-		if d.Weight != nil {
-			copy(d.Weight[first:], weight)
-		}
-		if group != nil {
-			copy(group[first:], query)
-		}
-		sparse := &sparsePiece{first: first, rows: len(label)}
+	err := ds.takeLabels(s, func(p pieceRows, first int) error {
+		sparse := &sparsePiece{first: first, rows: p.len()}
 		p.bin(ds, first, sparse)
 		if ds.sparse != nil {
 			sparse.sort()
@@ -324,11 +308,37 @@ func (ds *Dataset) stream(s *streamed) error {
 		}
 		return ds.scoreRows(p, first)
 	})
+	if err == nil && ds.sparse != nil {
+		ds.sparse.join(ds.rows, pieces)
+	}
+	return err
+}
+
+// takeLabels reads all rows for their labels, weights and queries, and takes those of the side files; do looks at the pieces
+// as it pleases.
+func (ds *Dataset) takeLabels(s *streamed, do func(p pieceRows, first int) error) error {
+	r := s.file.roles()
+	d := Data{Label: make([]float64, ds.rows), labelIndex: max(r.label, 0)}
+	var group []float64
+	if r.weight >= 0 {
+		d.Weight = make([]float64, ds.rows)
+	}
+	if r.group >= 0 {
+		group = make([]float64, ds.rows)
+	}
+	err := s.eachParsed(func(p pieceRows, first int) error {
+		label, weight, query := p.labels()
+		copy(d.Label[first:], label)
+		if d.Weight != nil {
+			copy(d.Weight[first:], weight)
+		}
+		if group != nil {
+			copy(group[first:], query)
+		}
+		return do(p, first)
+	})
 	if err != nil {
 		return err
-	}
-	if ds.sparse != nil {
-		ds.sparse.join(ds.rows, pieces)
 	}
 	if group != nil {
 		d.Group = runs(group)
@@ -350,7 +360,7 @@ func (ds *Dataset) scoreRows(p pieceRows, first int) error {
 		return nil
 	}
 	x, y := make([]float64, len(ds.columns)), make([]float64, m.treesPerIter)
-	return p.eachRow(x, func(i int) error {
+	return p.eachRow(x, 0, p.len(), func(i int) error {
 		if err := m.PredictRow(y, x, PredictOptions{Raw: true}); err != nil {
 			return err
 		}

@@ -87,6 +87,18 @@ func TestStream(t *testing.T) {
 			if got := model(streamed, streamedValid); got != want || curve != wantCurve {
 				t.Errorf("model\n%s\nwant\n%s\ncurve %s, want %s", got, want, curve, wantCurve)
 			}
+			if o.LinearTree {
+				return
+			}
+			m, err := Train(context.Background(), whole, o)
+			must(t, err)
+			refitted, err := m.Refit(e, o)
+			must(t, err)
+			fromFile, err := m.RefitFile(valid, o)
+			must(t, err)
+			if text(t, fromFile) != text(t, refitted) || text(t, refitted) == text(t, m) {
+				t.Error("refitted to the file the model is another one, or did not move")
+			}
 		})
 	}
 }

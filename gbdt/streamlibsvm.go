@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 )
 
@@ -49,7 +50,11 @@ type libSVMPieces struct {
 	line int
 }
 
-func (p *libSVMPieces) close() { p.f.Close() }
+func (p *libSVMPieces) close() {
+	if p.f != nil {
+		p.f.Close()
+	}
+}
 
 // libSVMPieceSize is about how much text a piece has.
 const libSVMPieceSize = 2 << 20
@@ -108,6 +113,8 @@ func (p *libSVMPiece) count() (rows, features int, err error) {
 }
 
 func (p *libSVMPiece) parse() (pieceRows, error) { return p.read() }
+
+func (p *libSVMRows) len() int { return len(p.label) }
 
 func (p *libSVMRows) labels() (label, weight, group []float64) { return p.label, nil, p.query }
 
@@ -189,9 +196,9 @@ func (p *libSVMRows) keep(columns []Column, first int) {
 	p.eachCell(len(columns), func(x libSVMCell) { columns[x.column].Float32[first+int(x.row)] = float32(x.value) })
 }
 
-func (p *libSVMRows) eachRow(x []float64, do func(i int) error) error {
-	at := 0
-	for i := range p.label {
+func (p *libSVMRows) eachRow(x []float64, lo, hi int, do func(i int) error) error {
+	at, _ := slices.BinarySearchFunc(p.cells, lo, func(c libSVMCell, row int) int { return int(c.row) - row })
+	for i := lo; i < hi; i++ {
 		clear(x)
 		for ; at < len(p.cells) && int(p.cells[at].row) == i; at++ {
 			if c := p.cells[at]; int(c.column) < len(x) {

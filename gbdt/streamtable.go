@@ -30,6 +30,12 @@ func newTableFile(path string, o *Options) (*tableFile, error) {
 	if t.r, err = columnRoles(names, o); err != nil {
 		return nil, err
 	}
+	t.choose(names)
+	return t, nil
+}
+
+// choose notes which columns are read: those that have a role.
+func (t *tableFile) choose(names []string) {
 	t.at = make([]int, len(names))
 	for i := range t.at {
 		t.at[i] = -1
@@ -44,11 +50,10 @@ func newTableFile(path string, o *Options) (*tableFile, error) {
 		take(place)
 	}
 	for k, place := range t.r.place {
-		if !t.r.text[k] || o.InitModel != nil { // that model may look at it
+		if !t.r.text[k] || t.o.InitModel != nil { // that model may look at it
 			take(place)
 		}
 	}
-	return t, nil
 }
 
 func (t *tableFile) roles() *roles         { return &t.r }
@@ -88,7 +93,9 @@ type tablePieces struct {
 
 func (p *tablePieces) close() {
 	p.r.Close()
-	p.f.Close()
+	if p.f != nil {
+		p.f.Close()
+	}
 }
 
 func (p *tablePieces) next() (piece, error) {
@@ -114,25 +121,34 @@ func (p *tablePiece) parse() (pieceRows, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &tableRows{r: &p.t.r, rows: b.Rows()}
+	return p.t.rows(b)
+}
+
+// rows takes the columns that were chosen from a table.
+func (t *tableFile) rows(b *table.Table) (*tableRows, error) {
+	var err error
+	out := &tableRows{r: &t.r, rows: b.Rows()}
 	values := make([][]float64, len(b.Columns))
 	for i := range b.Columns {
+		place := slices.Index(t.at, i)
+		if place < 0 {
+			continue
+		}
 		if values[i], err = b.Columns[i].AsFloats(); err != nil {
-			place := slices.Index(p.t.at, i)
-			if k := slices.Index(p.t.r.place, place); k < 0 || !p.t.r.text[k] {
+			if k := slices.Index(t.r.place, place); k < 0 || !t.r.text[k] {
 				return nil, textError(b, &b.Columns[i], err)
 			}
 			values[i] = make([]float64, b.Rows())
 		}
 	}
 	of := func(place int) []float64 {
-		if place < 0 || p.t.at[place] < 0 {
+		if place < 0 || t.at[place] < 0 {
 			return nil
 		}
-		return values[p.t.at[place]]
+		return values[t.at[place]]
 	}
-	out.label, out.weight, out.group = of(p.t.r.label), of(p.t.r.weight), of(p.t.r.group)
-	for _, place := range p.t.r.place {
+	out.label, out.weight, out.group = of(t.r.label), of(t.r.weight), of(t.r.group)
+	for _, place := range t.r.place {
 		out.columns = append(out.columns, of(place))
 	}
 	return out, nil
@@ -145,6 +161,8 @@ type tableRows struct {
 	label, weight, group []float64
 	columns              [][]float64
 }
+
+func (p *tableRows) len() int { return p.rows }
 
 func (p *tableRows) labels() (label, weight, group []float64) { return p.label, p.weight, p.group }
 
@@ -188,8 +206,8 @@ func (p *tableRows) keep(columns []Column, first int) {
 	}
 }
 
-func (p *tableRows) eachRow(x []float64, do func(i int) error) error {
-	for i := range p.rows {
+func (p *tableRows) eachRow(x []float64, lo, hi int, do func(i int) error) error {
+	for i := lo; i < hi; i++ {
 		for j, c := range p.columns {
 			if c != nil {
 				x[j] = c[i]

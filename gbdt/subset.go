@@ -22,6 +22,7 @@ func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
 	for k := range len(ds.init) / ds.rows {
 		v.init = append(v.init, pick(ds.init[k*ds.rows:(k+1)*ds.rows], rows)...)
 	}
+	v.position = pick(ds.position, rows)
 	v.columns, v.bins = make([]Column, len(ds.columns)), make([]binColumn, len(ds.bins))
 	for j, c := range ds.columns {
 		if stride := max(c.Stride, 1); c.Len() > 0 {

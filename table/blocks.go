@@ -177,6 +177,15 @@ func (b *BlockReader) cut() int {
 // Names are the columns' names.
 func (b *BlockReader) Names() []string { return b.d.names }
 
+// Pick has the blocks from here on hold these columns only, as Options.Columns does.
+func (b *BlockReader) Pick(columns []string) error {
+	if _, err := pickColumns(b.name, b.d.names, columns); err != nil {
+		return err
+	}
+	b.o.Columns = columns
+	return nil
+}
+
 // Close frees what decompression needs. It does not close the reader.
 func (b *BlockReader) Close() { b.close() }
 
