@@ -100,7 +100,7 @@ func TestGoldenBinning(t *testing.T) {
 				t.Errorf("%+v\nwant %+v", *m, k)
 			}
 			for i, want := range k.RowBins {
-				if got := ds.bins[0].at(int32(i)); got != want {
+				if got := ds.bins[0].at(i); got != want {
 					t.Fatalf("row %d, value %v: bin %d, want %d", i, values[i], got, want)
 				}
 			}

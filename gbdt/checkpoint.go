@@ -120,8 +120,11 @@ func (t *trainer) identity() string {
 		data(ds.init)
 		data(ds.position)
 		for i := range ds.bins {
-			data(ds.bins[i].u8)
-			data(ds.bins[i].u16)
+			data(ds.bins[i].array())
+		}
+		if s := ds.sparse; s != nil {
+			data(s.lengths())
+			data(s.list.array())
 		}
 	}
 	for _, m := range t.ds.mappers {

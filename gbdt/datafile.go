@@ -41,17 +41,22 @@ func OpenData(path string, o Options) (Data, error) {
 	return d, d.openSideFiles(path)
 }
 
-// looksLibSVM tells whether the first line has index:value pairs.
+// looksLibSVM tells whether the first line with more than a label has index:value pairs.
 func looksLibSVM(r *bufio.Reader) bool {
 	head, _ := r.Peek(r.Size())
-	line, _, _ := strings.Cut(string(head), "\n")
-	words := strings.Fields(line)
-	if len(words) < 2 {
-		return false
+	for line := range strings.Lines(string(head)) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			if len(words) == 1 && strings.ContainsAny(words[0], ",;\t") {
+				return false
+			}
+			continue
+		}
+		index, _, ok := strings.Cut(words[1], ":")
+		_, err := strconv.Atoi(index)
+		return ok && err == nil
 	}
-	index, _, ok := strings.Cut(words[1], ":")
-	_, err := strconv.Atoi(index)
-	return ok && err == nil
+	return false
 }
 
 // selector is what an option says about columns: indices or names.

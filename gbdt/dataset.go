@@ -63,7 +63,10 @@ type Dataset struct {
 	mappers []*binMapper // of all features
 	used    []int32      // features that are not trivial
 	inner   []int32      // place in used, −1 for a trivial one
-	bins    []binColumn  // of the features used
+	layout  layout
+	places  []featurePlace // where the bins of each feature used are
+	bins    []binColumn    // of one feature used or of a bundle of them
+	sparse  *sparseRows    // bins of the others; nil: none
 	label   []float32
 	weight  []float32
 	queries []int32 // bounds of queries: one more than there are
@@ -79,44 +82,6 @@ type Dataset struct {
 	raw      bool // columns have the values that they were given; linear leaves do with float32
 	scoredBy *Model
 	scores   []float64 // what scoredBy predicts, class after class, where the values it needs are not kept
-}
-
-// binColumn holds the bins of one feature: u8, or u16 where there are more than 256.
-type binColumn struct {
-	u8  []uint8
-	u16 []uint16
-}
-
-// makeBins makes room for rows of a feature with so many bins.
-func makeBins(rows, bins int) binColumn {
-	if bins <= 256 {
-		return binColumn{u8: make([]uint8, rows)}
-	}
-	return binColumn{u16: make([]uint16, rows)}
-}
-
-func (c *binColumn) at(i int32) int {
-	if c.u8 != nil {
-		return int(c.u8[i])
-	}
-	return int(c.u16[i])
-}
-
-// fill bins the values of rows lo, lo+1, ….
-func (c *binColumn) fill(m *binMapper, lo int, values []float64) {
-	if c.u8 != nil {
-		binValues(m, c.u8[lo:lo+len(values)], values)
-	} else {
-		binValues(m, c.u16[lo:lo+len(values)], values)
-	}
-}
-
-func (c *binColumn) set(i, bin int) {
-	if c.u8 != nil {
-		c.u8[i] = uint8(bin)
-	} else {
-		c.u16[i] = uint16(bin)
-	}
 }
 
 // maxBins is the most bins that a feature can have.
@@ -135,14 +100,13 @@ func NewDataset(d Data, o Options) (*Dataset, error) {
 	}
 	rng := newRandom(o.DataRandomSeed)
 	sample := rng.sample(ds.rows, min(ds.rows, o.BinConstructSampleCnt))
-	err = ds.findMappers(len(sample), func(feature int, scratch []float64) []float64 {
+	err = ds.findMappers(len(sample), func(feature int, s *sampledColumn) {
 		c := &ds.columns[feature]
-		for _, row := range sample {
+		for i, row := range sample {
 			if v := c.at(row); !isZero(v) {
-				scratch = append(scratch, v)
+				s.add(i, v)
 			}
 		}
-		return scratch
 	})
 	if err != nil {
 		return nil, err
@@ -165,6 +129,7 @@ func (ds *Dataset) NewValid(d Data) (*Dataset, error) {
 		return nil, err
 	}
 	v.names = ds.names
+	v.arrangeAlone()
 	v.binAll()
 	if d.FreeRaw && !ds.options.LinearTree {
 		v.dropValues()
@@ -296,9 +261,19 @@ func (ds *Dataset) setGroups(group []int) error {
 	return nil
 }
 
-// findMappers finds the bins of each column from a sample of its rows. values gives those of them that are not zero; it
-// may append to scratch.
-func (ds *Dataset) findMappers(sampled int, values func(feature int, scratch []float64) []float64) error {
+// sampledColumn is what a sample of rows has in a column.
+type sampledColumn struct {
+	rows   []int32 // places in the sample of values that are not zero, ascending
+	values []float64
+}
+
+func (s *sampledColumn) add(i int, v float64) {
+	s.rows, s.values = append(s.rows, int32(i)), append(s.values, v)
+}
+
+// findMappers finds the bins of each column from a sample of its rows, and which features share a column. collect adds what the
+// sample has in a column.
+func (ds *Dataset) findMappers(sampled int, collect func(feature int, s *sampledColumn)) error {
 	o := &ds.options
 	if o.MaxBinByFeature != nil && len(o.MaxBinByFeature) != len(ds.columns) {
 		return fmt.Errorf("gbdt: max_bin_by_feature has %d entries for %d columns", len(o.MaxBinByFeature), len(ds.columns))
@@ -310,8 +285,10 @@ func (ds *Dataset) findMappers(sampled int, values func(feature int, scratch []f
 	p := binParams{minDataInBin: o.MinDataInBin, useMissing: o.UseMissing, zeroAsMissing: o.ZeroAsMissing, preFilter: o.FeaturePreFilter,
 		minSplitData: int(float64(o.MinDataInLeaf*sampled) / float64(ds.rows))}
 	ds.mappers = make([]*binMapper, len(ds.columns))
+	all := bundler{rows: ds.rows, sampled: sampled, sparse: o.IsEnableSparse, taken: make([]taken, len(ds.columns)), nonzero: make([]int, len(ds.columns))}
 	errs := make([]error, len(ds.columns))
-	scratch := make([][]float64, par.Threads())
+	scratch := make([]sampledColumn, par.Threads())
+	sorted := make([][]float64, par.Threads())
 	par.ForWorker(len(ds.columns), 1, func(worker, i, _ int) {
 		c, p := &ds.columns[i], p
 		if c.Ignore {
@@ -323,9 +300,14 @@ func (ds *Dataset) findMappers(sampled int, values func(feature int, scratch []f
 			p.maxBin = o.MaxBinByFeature[i]
 		}
 		p.forced = forced[i]
-		values := values(i, scratch[worker][:0])
-		ds.mappers[i], errs[i] = findBins(values, sampled, c.Categorical, p)
-		scratch[worker] = values
+		s := &scratch[worker]
+		s.rows, s.values = s.rows[:0], s.values[:0]
+		collect(i, s)
+		sorted[worker] = append(sorted[worker][:0], s.values...)
+		ds.mappers[i], errs[i] = findBins(sorted[worker], sampled, c.Categorical, p)
+		if m := ds.mappers[i]; errs[i] == nil && !m.trivial && o.EnableBundle {
+			all.taken[i], all.nonzero[i] = newTaken(takenRows(m, sampled, s.rows, sorted[worker]), sampled), len(s.rows)
+		}
 	})
 	ds.inner = make([]int32, len(ds.columns))
 	for i, m := range ds.mappers {
@@ -337,10 +319,18 @@ func (ds *Dataset) findMappers(sampled int, values func(feature int, scratch []f
 		case m.trivial:
 			ds.inner[i] = -1
 		default:
-			ds.inner[i] = int32(len(ds.used))
+			k := len(ds.used)
+			ds.inner[i] = int32(k)
 			ds.used = append(ds.used, int32(i))
+			all.taken[k], all.nonzero[k] = all.taken[i], all.nonzero[i]
 		}
 	}
+	if !o.EnableBundle {
+		ds.arrangeAlone()
+		return nil
+	}
+	all.taken, all.nonzero = all.taken[:len(ds.used)], all.nonzero[:len(ds.used)]
+	ds.arrange(all.groups())
 	return nil
 }
 
@@ -349,33 +339,71 @@ const binChunk = 1 << 14
 
 // binAll fills in the bins of all features used.
 func (ds *Dataset) binAll() {
-	ds.bins = make([]binColumn, len(ds.used))
-	for j, f := range ds.used {
-		ds.bins[j] = makeBins(ds.rows, ds.mappers[f].numBin)
+	stores := make([][][]int32, len(ds.bins)) // columns that lie together, as features
+	for c, features := range ds.layout.columns {
+		s := ds.layout.store(c)
+		stores[s] = append(stores[s], features)
 	}
+	tasks := len(stores)
 	chunks := (ds.rows + binChunk - 1) / binChunk
-	par.For(len(ds.used)*chunks, 1, func(task, _ int) {
-		j := task % len(ds.used) // all columns of a piece of rows, which may lie side by side, before the next piece
-		lo := task / len(ds.used) * binChunk
+	var pieces []*sparsePiece
+	if ds.sparse != nil {
+		tasks++
+		pieces = make([]*sparsePiece, chunks)
+	}
+	par.For(tasks*chunks, 1, func(task, _ int) {
+		k, chunk := task%tasks, task/tasks // all columns of a piece of rows, which may lie side by side, before the next piece
+		lo := chunk * binChunk
 		hi := min(lo+binChunk, ds.rows)
-		c, m := &ds.columns[ds.used[j]], ds.mappers[ds.used[j]]
-		switch b := &ds.bins[j]; {
-		case c.Stride > 1:
-			values := make([]float64, hi-lo)
-			for i := range values {
-				values[i] = c.at(lo + i)
+		if k == len(stores) {
+			p := &sparsePiece{first: lo, rows: hi - lo}
+			for _, j := range ds.layout.sparse {
+				ds.binTogether(j, lo, hi, p)
 			}
-			b.fill(m, lo, values)
-		case b.u8 == nil && c.Float32 != nil:
-			binValues(m, b.u16[lo:hi], c.Float32[lo:hi])
-		case b.u8 == nil:
-			binValues(m, b.u16[lo:hi], c.Values[lo:hi])
-		case c.Float32 != nil:
-			binValues(m, b.u8[lo:hi], c.Float32[lo:hi])
-		default:
-			binValues(m, b.u8[lo:hi], c.Values[lo:hi])
+			p.sort()
+			pieces[chunk] = p
+			return
+		}
+		for _, features := range stores[k] {
+			if len(features) == 1 {
+				ds.binAlone(features[0], lo, hi)
+				continue
+			}
+			for _, j := range slices.Sorted(slices.Values(features)) {
+				ds.binTogether(j, lo, hi, nil)
+			}
 		}
 	})
+	if ds.sparse != nil {
+		ds.sparse.join(ds.rows, pieces)
+	}
+}
+
+// binAlone fills in rows lo…hi−1 of a feature that has a column.
+func (ds *Dataset) binAlone(j int32, lo, hi int) {
+	switch c := &ds.columns[ds.used[j]]; {
+	case c.Stride > 1:
+		values := make([]float64, hi-lo)
+		for i := range values {
+			values[i] = c.at(lo + i)
+		}
+		fill(ds, j, lo, values)
+	case c.Float32 != nil:
+		fill(ds, j, lo, c.Float32[lo:hi])
+	default:
+		fill(ds, j, lo, c.Values[lo:hi])
+	}
+}
+
+// binTogether notes rows lo…hi−1 of a feature that is not alone.
+func (ds *Dataset) binTogether(j int32, lo, hi int, piece *sparsePiece) {
+	c := &ds.columns[ds.used[j]]
+	stride := max(c.Stride, 1)
+	if from, to := lo*stride, (hi-1)*stride+1; c.Float32 != nil {
+		putValues(ds, j, lo, c.Float32[from:to], stride, allValues, piece)
+	} else {
+		putValues(ds, j, lo, c.Values[from:to], stride, allValues, piece)
+	}
 }
 
 // readForcedBins reads LightGBM's file of bin bounds: [{"feature": 0, "bin_upper_bound": [0.3, 0.35]}, …].

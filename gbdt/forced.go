@@ -120,7 +120,8 @@ func (l *learner) forcedInfo(infos map[int32]*splitInfo, f *forcedSplit, leaf in
 		state = &l.larger
 	}
 	p, m := &l.search, &l.meta[f.inner]
-	bins := l.pool[leaf].bins[l.layout.offset[f.inner]:l.layout.offset[f.inner+1]]
+	v := l.layout.views[f.inner]
+	bins := l.pool[leaf].bins[v.lo:v.hi]
 	count := int(l.part.count[leaf])
 	factor := float64(count) / state.hess
 	info := &splitInfo{feature: m.feature, inner: f.inner, threshold: f.bin, defaultLeft: true}

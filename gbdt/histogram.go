@@ -16,7 +16,7 @@ type binSum struct{ grad, hess float64 }
 
 // histogram holds the bins of all features of one leaf.
 type histogram struct {
-	bins       []binSum // feature f has bins[offset[f]:offset[f+1]]; 256 unused ones follow the last
+	bins       []binSum // see binLayout; 256 unused ones follow the last
 	ints       []intSum // in place of bins, of rounded gradients
 	splittable []bool   // by feature: false once no split of it was possible, for all that comes below
 }
@@ -33,33 +33,52 @@ const smallLeaf = 1 << 9
 
 // binLayout is the bins of a data set laid out for building histograms.
 type binLayout struct {
-	columns []binColumn
-	offset  []int   // of each feature's bins in a histogram
-	narrow  []int   // features of at most 256 bins, in the order of their bytes in a row
-	wide    []int   // the others: read by column
-	bytes   []uint8 // bins of the narrow features, rows side by side; kernel.GatherWidth unused bytes follow the last
-	stride  int     // bytes a row
+	columns []binColumn // as Dataset.bins
+	store   []int       // of each column's place there
+	narrow  int         // columns of at most 256 bins, the first
+	bytes   []uint8     // bins of the narrow columns, rows side by side; kernel.GatherWidth unused bytes follow the last
+	stride  int         // bytes a row
+	sparse  *sparseRows // nil: none
+	cuts    []uint32    // numbers of sparse from which on it is another job to add up
+	offset  []int       // of each column's bins in a histogram, of those of sparse, and their end
+	views   []binView   // by feature
 	blocks  [2]binBlock
 }
 
-// newBinLayout lays out the features by rows, but those of too many bins.
+// binView is where a feature's bins are in a histogram. With skip 1 bin 0 is the most frequent and has no sums; it may be
+// somebody else's.
+type binView struct{ lo, hi, skip int }
+
+// newBinLayout lays out columns by rows, but those of too many bins.
 func newBinLayout(ds *Dataset) binLayout {
-	l := binLayout{columns: ds.bins, offset: make([]int, len(ds.used)+1)}
-	for j, f := range ds.used {
-		l.offset[j+1] = l.offset[j] + ds.mappers[f].numBin
-		if ds.bins[j].u8 != nil {
-			l.narrow = append(l.narrow, j)
-		} else {
-			l.wide = append(l.wide, j)
-		}
+	n := len(ds.layout.columns)
+	l := binLayout{columns: ds.bins, store: make([]int, n), narrow: ds.layout.narrow(), sparse: ds.sparse, offset: make([]int, n+2), views: make([]binView, len(ds.places))}
+	for c, bins := range ds.layout.bins {
+		l.store[c] = ds.layout.store(c)
+		l.offset[c+1] = l.offset[c] + bins
 	}
-	l.stride = (len(l.narrow) + 7) / 8 * 8
+	if l.offset[n+1] = l.offset[n]; l.sparse != nil {
+		l.offset[n+1] += l.sparse.numbers
+		l.cuts = l.sparse.cuts(par.Threads())
+	}
+	for j := range ds.places {
+		p, at := &ds.places[j], l.offset[n]
+		if p.column >= 0 {
+			at = l.offset[p.column]
+		}
+		at += int(p.lo) - int(p.skip)
+		l.views[j] = binView{at, at + ds.mappers[ds.used[j]].numBin, int(p.skip)}
+	}
+	l.stride = (l.narrow + 7) / 8 * 8
 	l.bytes = make([]uint8, ds.rows*l.stride+kernel.GatherWidth)
 	par.For(ds.rows, 1<<12, func(lo, hi int) {
-		for at, j := range l.narrow {
-			at += lo * l.stride
-			for _, b := range ds.bins[j].u8[lo:hi] {
-				l.bytes[at] = b
+		for c := range l.narrow {
+			at, shift, mask := c+lo*l.stride, uint8(0), uint8(255)
+			if i := c - ds.layout.bytes(); i >= 0 {
+				shift, mask = uint8(i%2*4), 15
+			}
+			for _, b := range ds.bins[l.store[c]].u8[lo:hi] {
+				l.bytes[at] = b >> shift & mask
 				at += l.stride
 			}
 		}
@@ -68,11 +87,10 @@ func newBinLayout(ds *Dataset) binLayout {
 }
 
 func (l *binLayout) newHistogram() *histogram {
-	features := len(l.offset) - 1
-	return &histogram{bins: make([]binSum, l.offset[features]+256), splittable: make([]bool, features)}
+	return &histogram{bins: make([]binSum, l.offset[len(l.offset)-1]+256), splittable: make([]bool, len(l.views))}
 }
 
-// build adds up gradients and hessians of rows in row order, feature by feature, so that the sums have LightGBM's bits
+// build adds up gradients and hessians of rows in row order, column by column of those used, so that the sums have LightGBM's bits
 // whatever the number of threads. gh is of all rows of the data; nil rows are all.
 func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair) {
 	b := histogramBuild{binLayout: l, h: h, used: used, rows: rows, gh: gh}
@@ -84,7 +102,7 @@ func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair
 		}
 		return
 	}
-	// While a block is added up the next one is gathered, in pieces that even out what the features leave.
+	// While a block is added up the next one is gathered, in pieces that even out what the columns leave.
 	var this, next []int32
 	from, to := &l.blocks[0], &l.blocks[1]
 	for lo := 0; lo < len(rows) || len(next) > 0; lo += histogramBlock {
@@ -115,34 +133,40 @@ func (l *binLayout) build(h *histogram, used []bool, rows []int32, gh []gradPair
 type histogramBuild struct {
 	*binLayout
 	h    *histogram
-	used []bool
+	used []bool // columns, and last the sparse rows
 	rows []int32
 	gh   []gradPair
 
-	jobs   []int // the first of four narrow features, by their place in a row; ^feature of a wide one
-	pieces []int // parts of a row that have features used, kernel.GatherWidth bytes each
+	jobs   []int // the first of four narrow columns; ^column of a wide one, or ^(columns + k) of a part of the sparse rows
+	pieces []int // parts of a row that have columns used, kernel.GatherWidth bytes each
 }
 
-// plan clears the histograms of the features used and finds out what there is to do.
+// plan clears the histograms of the columns used and finds out what there is to do.
 func (b *histogramBuild) plan() {
-	for f, used := range b.used {
+	columns := len(b.store)
+	for c, used := range b.used[:columns] {
 		if used {
-			b.h.clear(b.offset[f], b.offset[f+1])
+			b.h.clear(b.offset[c], b.offset[c+1])
 		}
 	}
-	isUsed := func(f int) bool { return b.used[f] }
-	for at := 0; at < len(b.narrow); at += 4 {
-		if !slices.ContainsFunc(b.narrow[at:min(at+4, len(b.narrow))], isUsed) {
+	for c := 0; c < b.narrow; c += 4 {
+		if !slices.Contains(b.used[c:min(c+4, b.narrow)], true) {
 			continue
 		}
-		b.jobs = append(b.jobs, at)
-		if piece := at / kernel.GatherWidth; len(b.pieces) == 0 || b.pieces[len(b.pieces)-1] != piece {
+		b.jobs = append(b.jobs, c)
+		if piece := c / kernel.GatherWidth; len(b.pieces) == 0 || b.pieces[len(b.pieces)-1] != piece {
 			b.pieces = append(b.pieces, piece)
 		}
 	}
-	for _, f := range b.wide {
-		if b.used[f] {
-			b.jobs = append(b.jobs, ^f)
+	for c := b.narrow; c < columns; c++ {
+		if b.used[c] {
+			b.jobs = append(b.jobs, ^c)
+		}
+	}
+	if b.used[columns] {
+		b.h.clear(b.offset[columns], b.offset[columns+1])
+		for k := range len(b.cuts) + 1 {
+			b.jobs = append(b.jobs, ^(columns + k))
 		}
 	}
 }
@@ -172,7 +196,7 @@ func (b *histogramBuild) gather(to *binBlock, rows []int32, from int) {
 // add does a job on a block that was gathered.
 func (b *histogramBuild) add(job int, rows []int32, from *binBlock) {
 	if job < 0 {
-		b.addWide(^job, rows, from.pairs)
+		b.addWide(^job, rows, 0, from.pairs)
 		return
 	}
 	i, _ := slices.BinarySearch(b.pieces, job/kernel.GatherWidth)
@@ -186,28 +210,40 @@ func (b *histogramBuild) addInPlace(job, lo, n int) {
 		b.addFour(job, b.bytes[lo*b.stride+job:], b.stride, b.gh[lo:lo+n])
 		return
 	}
-	if b.h.ints != nil {
-		b.addWideInt(^job, nil, lo, b.gh[lo:lo+n])
+	b.addWide(^job, nil, lo, b.gh[lo:lo+n])
+}
+
+// addWide adds rows to the histogram of a wide column, or of a part of the sparse rows; nil rows are those from lo on.
+func (b *histogramBuild) addWide(c int, rows []int32, lo int, p []gradPair) {
+	if k := c - len(b.store); k >= 0 {
+		b.addSparse(k, rows, lo, p)
 		return
 	}
-	bins, column := b.h.bins[b.offset[^job]:], b.columns[^job].u16
-	for i, p := range b.gh[lo : lo+n] {
-		bins[column[lo+i]].add(p)
+	switch column, at := &b.columns[b.store[c]], b.offset[c]; {
+	case b.h.ints != nil && column.u16 != nil:
+		addColumnInt(b.h.ints[at:], column.u16, rows, lo, p)
+	case b.h.ints != nil:
+		addColumnInt(b.h.ints[at:], column.u32, rows, lo, p)
+	case column.u16 != nil:
+		addColumn(b.h.bins[at:], column.u16, rows, lo, p)
+	default:
+		addColumn(b.h.bins[at:], column.u32, rows, lo, p)
 	}
 }
 
-func (b *histogramBuild) addWide(f int, rows []int32, p []gradPair) {
-	if b.h.ints != nil {
-		b.addWideInt(f, rows, 0, p)
+func addColumn[T uint16 | uint32](bins []binSum, column []T, rows []int32, lo int, p []gradPair) {
+	if rows == nil {
+		for i, p := range p {
+			bins[column[lo+i]].add(p)
+		}
 		return
 	}
-	bins, column := b.h.bins[b.offset[f]:], b.columns[f].u16
 	for i, row := range rows {
 		bins[column[row]].add(p[i])
 	}
 }
 
-// addFour adds rows to the histograms of the narrow features from at on: four of 256 bins are 16 KiB, half of an L1 cache.
+// addFour adds rows to the histograms of the narrow columns from at on: four of 256 bins are 16 KiB, half of an L1 cache.
 func (b *histogramBuild) addFour(at int, bins []uint8, stride int, p []gradPair) {
 	if b.h.ints != nil {
 		b.addFourInt(at, bins, stride, p)
@@ -217,8 +253,8 @@ func (b *histogramBuild) addFour(at int, bins []uint8, stride int, p []gradPair)
 	var h [4]*[256][2]float64
 	for k := range h {
 		to := skip[:]
-		if at+k < len(b.narrow) && b.used[b.narrow[at+k]] {
-			to = b.h.bins[b.offset[b.narrow[at+k]]:]
+		if at+k < b.narrow && b.used[at+k] {
+			to = b.h.bins[b.offset[at+k]:]
 		}
 		h[k] = (*[256][2]float64)(unsafe.Pointer((*[256]binSum)(to)))
 	}

@@ -14,8 +14,7 @@ func (p intSum) grad() float64 { return float64(int32(p >> 32)) }
 func (p intSum) hess() float64 { return float64(uint32(p)) }
 
 func (l *binLayout) newIntHistogram() *histogram {
-	features := len(l.offset) - 1
-	return &histogram{ints: make([]intSum, l.offset[features]+256), splittable: make([]bool, features)}
+	return &histogram{ints: make([]intSum, l.offset[len(l.offset)-1]+256), splittable: make([]bool, len(l.views))}
 }
 
 // asInts takes pairs for what they are with use_quantized_grad; they travel through the same code.
@@ -37,17 +36,16 @@ func (b *histogramBuild) addFourInt(at int, bins []uint8, stride int, p []gradPa
 	var h [4]*[256]int64
 	for k := range h {
 		to := skip[:]
-		if at+k < len(b.narrow) && b.used[b.narrow[at+k]] {
-			to = b.h.ints[b.offset[b.narrow[at+k]]:]
+		if at+k < b.narrow && b.used[at+k] {
+			to = b.h.ints[b.offset[at+k]:]
 		}
 		h[k] = (*[256]int64)(unsafe.Pointer((*[256]intSum)(to)))
 	}
 	kernel.AddIntBins(&h, bins, stride, unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(p))), len(p)))
 }
 
-// addWideInt is addWide; nil rows are those from lo on.
-func (b *histogramBuild) addWideInt(f int, rows []int32, lo int, p []gradPair) {
-	bins, column := b.h.ints[b.offset[f]:], b.columns[f].u16
+// addColumnInt is addColumn.
+func addColumnInt[T uint16 | uint32](bins []intSum, column []T, rows []int32, lo int, p []gradPair) {
 	for i, v := range asInts(p) {
 		row := lo + i
 		if rows != nil {
@@ -55,6 +53,20 @@ func (b *histogramBuild) addWideInt(f int, rows []int32, lo int, p []gradPair) {
 		}
 		bins[column[row]] += v
 	}
+}
+
+// fixMostFrequentInt is fixMostFrequent, for features whose most frequent bin is not added up. Sums of integers are exact: others
+// have it.
+func fixMostFrequentInt(bins []intSum, mostFreq int, total intSum) {
+	if mostFreq == 0 {
+		return
+	}
+	for i, v := range bins {
+		if i != mostFreq {
+			total -= v
+		}
+	}
+	bins[mostFreq] = total
 }
 
 // subtractInt makes a histogram that of the sibling.

@@ -7,27 +7,65 @@ import (
 	"github.com/hanji-ml/hanji/internal/par"
 )
 
-// TestHistogramBuild: every bin has the bits of adding its rows up in order, for narrow and wide features, all rows and
-// some, with features left out, on any number of threads; of integers too.
+// TestHistogramBuild: every bin has the bits of adding its rows up in order, for narrow, packed, wide and bundled features and
+// sparse rows, all rows and some, with features left out, on any number of threads; of integers too.
 func TestHistogramBuild(t *testing.T) {
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(5, 1))
 	for _, features := range []int{1, 7, 33, 70} {
 		const rows = 3*histogramBlock + 100
-		ds := &Dataset{rows: rows}
-		used := make([]bool, features)
+		ds := &Dataset{rows: rows, options: Options{IsEnableSparse: true}}
+		used, chosen := make([]bool, features), r.Perm(features)
+		var groups []featureGroup
 		for f := range features {
-			bins := 2 + r.IntN(255)
-			if f%10 == 6 {
-				bins = 300
+			m := &binMapper{numBin: 2 + r.IntN(255)}
+			switch f % 10 {
+			case 6:
+				m.numBin = 300
+			case 2, 3: // half a byte
+				m.numBin = 2 + r.IntN(15)
 			}
-			ds.used = append(ds.used, int32(f))
-			ds.mappers = append(ds.mappers, &binMapper{numBin: bins})
-			ds.bins = append(ds.bins, makeBins(rows, bins))
-			for i := range rows {
-				ds.bins[f].set(i, r.IntN(bins))
+			if features == 70 && f >= 34 { // by row
+				m.sparseRate, m.mostFreqBin = 0.9, r.IntN(m.numBin)
 			}
+			ds.used, ds.mappers = append(ds.used, int32(f)), append(ds.mappers, m)
 			used[f] = r.IntN(4) > 0 && (f < 33 || f >= 64)
+			if n := len(groups) - 1; f%5 == 4 && n > 0 {
+				groups[n].features = append(groups[n].features, int32(f))
+			} else {
+				groups = append(groups, featureGroup{features: []int32{int32(f)}})
+			}
+		}
+		ds.arrange(groups)
+		bins := make([][]int, features)
+		piece := &sparsePiece{rows: rows}
+		for i := range rows {
+			taken := map[int32]bool{}
+			for _, f := range chosen { // of a bundle one is not in its most frequent bin
+				m, p := ds.mappers[f], &ds.places[f]
+				b := r.IntN(m.numBin)
+				if m.sparseRate > 0 && r.IntN(10) > 0 || !p.alone && p.column >= 0 && taken[p.column] {
+					b = m.mostFreqBin
+				}
+				if bins[f] = append(bins[f], b); p.alone {
+					ds.set(p, i, b)
+				} else {
+					ds.put(int32(f), i, b, piece)
+				}
+				taken[p.column] = taken[p.column] || b != m.mostFreqBin
+			}
+		}
+		columns := make([]bool, len(ds.layout.columns)+1)
+		for f, u := range used {
+			c := ds.places[f].column
+			if c < 0 {
+				c = int32(len(columns) - 1)
+			}
+			columns[c] = columns[c] || u
+		}
+		if ds.sparse != nil {
+			piece.sort()
+			ds.sparse.join(rows, []*sparsePiece{piece})
 		}
 		gh := make([]gradPair, rows)
 		for i := range gh {
@@ -55,9 +93,9 @@ func TestHistogramBuild(t *testing.T) {
 					row = leaf[i]
 				}
 				for f := range features {
-					if used[f] {
-						want.bins[l.offset[f]+ds.bins[f].at(row)].add(gh[row])
-						wantInt.ints[l.offset[f]+ds.bins[f].at(row)] += asInts(rounded)[row]
+					if b := bins[f][row]; !left(ds, f, b) {
+						want.bins[l.views[f].lo+b].add(gh[row])
+						wantInt.ints[l.views[f].lo+b] += asInts(rounded)[row]
 					}
 				}
 			}
@@ -67,17 +105,25 @@ func TestHistogramBuild(t *testing.T) {
 				for i := range got.bins {
 					got.bins[i], gotInt.ints[i] = binSum{99, 99}, 99 // of the leaf that had it before
 				}
-				l.build(got, used, leaf, gh)
-				l.build(gotInt, used, leaf, rounded)
+				l.build(got, columns, leaf, gh)
+				l.build(gotInt, columns, leaf, rounded)
 				for f := range features {
-					for b := l.offset[f]; b < l.offset[f+1]; b++ {
-						w, wi := want.bins[b], wantInt.ints[b]
-						if !used[f] {
+					c := ds.places[f].column
+					if c < 0 {
+						c = int32(len(columns) - 1)
+					}
+					for b := range ds.mappers[f].numBin {
+						if left(ds, f, b) {
+							continue
+						}
+						at := l.views[f].lo + b
+						w, wi := want.bins[at], wantInt.ints[at]
+						if !columns[c] {
 							w, wi = binSum{99, 99}, 99
 						}
-						if got.bins[b] != w || gotInt.ints[b] != wi {
+						if got.bins[at] != w || gotInt.ints[at] != wi {
 							t.Fatalf("%d features, %d rows, %d threads: feature %d, bin %d: %v and %x, want %v and %x",
-								features, len(leaf), threads, f, b-l.offset[f], got.bins[b], gotInt.ints[b], w, wi)
+								features, len(leaf), threads, f, b, got.bins[at], gotInt.ints[at], w, wi)
 						}
 					}
 				}
@@ -85,3 +131,6 @@ func TestHistogramBuild(t *testing.T) {
 		}
 	}
 }
+
+// left tells of bins that are left out.
+func left(ds *Dataset, f, b int) bool { return !ds.places[f].alone && b == ds.mappers[f].mostFreqBin }

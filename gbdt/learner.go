@@ -35,6 +35,9 @@ type learner struct {
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
 	used            []bool         // features to look at
+	columns         []bool         // columns that they are in, and last whether some are in none
+	lookedUp        binColumn      // bins of a feature that has no column
+	bundleTable     []uint8        // scratch, as partition.table
 	nodeUsed        [2][]bool
 	searches        []search // scratch, by feature
 	nan             []bool   // features with missing values, once known
@@ -58,6 +61,13 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	for _, m := range l.meta {
 		most = max(most, m.mapper.numBin)
 	}
+	if ds.sparse != nil {
+		l.lookedUp = makeBins(ds.rows, most)
+	}
+	l.bundleTable = make([]uint8, most)
+	for _, n := range ds.layout.bins {
+		most = max(most, n)
+	}
 	l.layout = newBinLayout(ds)
 	var err error
 	if l.cols, err = newColSampler(ds, o); err != nil {
@@ -80,7 +90,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
 	}
-	l.used = make([]bool, features)
+	l.used, l.columns = make([]bool, features), make([]bool, len(ds.layout.columns)+1)
 	l.searches = make([]search, features)
 	return l, nil
 }
@@ -97,11 +107,10 @@ func (l *learner) setMeta() error {
 		}
 	}
 	l.meta = make([]featureMeta, len(ds.used))
-	places := ds.featurePlaces()
 	for j, f := range ds.used {
-		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1, rng: newRandom(o.ExtraSeed + places[j])}
+		m := featureMeta{feature: f, mapper: ds.mappers[f], multiplier: 1}
 		if m.mapper.mostFreqBin == 0 {
-			m.offset = 1
+			m.offset, m.shared = 1, !ds.places[j].alone
 		}
 		if o.MonotoneConstraints != nil {
 			m.monotone = o.MonotoneConstraints[f]
@@ -113,6 +122,9 @@ func (l *learner) setMeta() error {
 			m.multiplier = o.FeatureContri[f]
 		}
 		l.meta[j] = m
+	}
+	for i, j := range ds.layout.order {
+		l.meta[j].rng = newRandom(o.ExtraSeed + i)
 	}
 	return nil
 }
@@ -265,15 +277,21 @@ func (l *learner) findSplits(always map[int32]bool) {
 	if l.larger.leaf >= 0 {
 		large = l.pool[l.larger.leaf]
 	}
+	clear(l.columns)
 	for f := range l.used {
 		l.used[f] = l.cols.treeUsed[f] || always[int32(f)]
 		if l.used[f] && large != nil && !large.splittable[f] {
 			small.splittable[f] = false
 			l.used[f] = false
 		}
+		if c := int(l.ds.places[f].column); l.used[f] && c >= 0 {
+			l.columns[c] = true
+		} else if l.used[f] {
+			l.columns[len(l.columns)-1] = true
+		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gh)
+	l.layout.build(small, l.columns, l.rowsOrAll(rows), l.gh)
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -282,18 +300,21 @@ func (l *learner) findSplits(always map[int32]bool) {
 		if !l.used[f] {
 			return
 		}
-		lo, hi := l.layout.offset[f], l.layout.offset[f+1]
-		if l.quant == nil {
-			fixMostFrequent(small.bins[lo:hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
+		v := l.layout.views[f]
+		switch {
+		case l.quant == nil:
+			fixMostFrequent(small.bins[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
+		case !l.ds.places[f].alone:
+			fixMostFrequentInt(small.ints[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.sum)
 		}
 		small.splittable[f] = l.searchFeature(f, small, &l.smaller, &l.found[0][f])
 		switch {
 		case large == nil:
 			return
 		case l.quant != nil:
-			subtractInt(large.ints[lo:hi], small.ints[lo:hi])
+			subtractInt(large.ints[v.lo+v.skip:v.hi], small.ints[v.lo+v.skip:v.hi])
 		default:
-			subtract(large.bins[lo:hi], small.bins[lo:hi])
+			subtract(large.bins[v.lo+v.skip:v.hi], small.bins[v.lo+v.skip:v.hi])
 		}
 		large.splittable[f] = l.searchFeature(f, large, &l.larger, &l.found[1][f])
 	})
@@ -322,13 +343,13 @@ func (l *learner) drawNode(which int, leaf int32) {
 // searchFeature finds the best split of a feature of a leaf and tells whether there can be one below.
 func (l *learner) searchFeature(f int, h *histogram, leaf *leafState, out *splitInfo) bool {
 	s := &l.searches[f]
-	lo, hi := l.layout.offset[f], l.layout.offset[f+1]
+	v := l.layout.views[f]
 	*s = search{searchParams: &l.search, meta: &l.meta[f], grad: leaf.grad, hess: leaf.hess, count: leaf.count,
 		parent: leaf.output, out: out, scratch: s.scratch}
 	if l.quant != nil {
-		s.useInts(h.ints[lo:hi], leaf.sum, l.quant)
+		s.useInts(h.ints[v.lo:v.hi], leaf.sum, l.quant)
 	} else {
-		s.bins = h.bins[lo:hi]
+		s.bins = h.bins[v.lo:v.hi]
 	}
 	if l.tree.numLeaves == 1 { // the root has no parent: it is smoothed towards itself
 		s.parent = l.search.outputAtRoot(leaf.grad, leaf.hess)
@@ -372,7 +393,7 @@ func (l *learner) split(leaf int32) (left, right int32) {
 		categories = bitset(s.categories, func(b int32) int32 { return b })
 	}
 	leftTable(l.part.table, m.mapper, s.threshold, s.defaultLeft, categories)
-	l.part.split(leaf, right, &l.layout.columns[s.inner])
+	l.part.split(leaf, right, l.columnOf(leaf, s.inner))
 	s.leftCount, s.rightCount = int(l.part.count[leaf]), int(l.part.count[right])
 	l.tree.split(leaf, s, m.mapper, s.gain+l.o.MinGainToSplit)
 	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput, s.leftSum}
@@ -387,6 +408,32 @@ func (l *learner) split(leaf int32) (left, right int32) {
 		l.mono.afterSplit(leaf, right, &done)
 	}
 	return leaf, right
+}
+
+// columnOf gives a column that tells the bins of a feature in the rows of a leaf, and makes part.table one of its numbers.
+func (l *learner) columnOf(leaf, f int32) *binColumn {
+	p, m := &l.ds.places[f], l.meta[f].mapper
+	if p.column < 0 {
+		l.ds.lookUp(&l.lookedUp, f, l.part.leaf(leaf))
+		return &l.lookedUp
+	}
+	if !p.alone {
+		own := l.bundleTable[:m.numBin]
+		copy(own, l.part.table)
+		table := l.part.table[:l.ds.layout.bins[p.column]]
+		for number := range table {
+			table[number] = own[m.mostFreqBin]
+		}
+		copy(table[p.lo:], own[p.skip:])
+	}
+	if p.packed {
+		var own [16]uint8
+		copy(own[:], l.part.table)
+		for number := range l.part.table[:256] {
+			l.part.table[number] = own[number>>p.shift&15]
+		}
+	}
+	return &l.ds.bins[p.store]
 }
 
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).

@@ -19,7 +19,7 @@ const (
 // ReadLibSVM reads lines "label index:value index:value …", indices from 0; what is not named is zero. "qid:n" after
 // the label groups rows into queries.
 func ReadLibSVM(r io.Reader) (Data, error) {
-	rows, err := parseLibSVM(r, 1)
+	rows, err := parseLibSVM(r, 1, 0)
 	if err != nil {
 		return Data{}, err
 	}
@@ -59,8 +59,9 @@ type libSVMCell struct {
 	value       float64
 }
 
-func parseLibSVM(r io.Reader, line int) (*libSVMRows, error) {
-	p := &libSVMRows{}
+// parseLibSVM reads lines from that number on, which have about so many cells.
+func parseLibSVM(r io.Reader, line, cells int) (*libSVMRows, error) {
+	p := &libSVMRows{cells: make([]libSVMCell, 0, cells)}
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLibSVMLine)
 	for ; sc.Scan(); line++ {

@@ -86,6 +86,8 @@ type Options struct {
 	MinDataInBin          int  // default 3
 	BinConstructSampleCnt int  // rows that bins are made from; default 200000
 	DataRandomSeed        int  // default 1
+	IsEnableSparse        bool // keep features that are mostly one value by row; default true
+	EnableBundle          bool // let features that are hardly ever non-zero together share a column of bins; default true
 	UseMissing            bool // default true
 	ZeroAsMissing         bool
 	FeaturePreFilter      bool   // leave out features that MinDataInLeaf cannot split; default true

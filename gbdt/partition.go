@@ -81,7 +81,7 @@ func (p *partition) splitChunk(rows, right []int32, bins *binColumn) int32 {
 		return int32(l)
 	}
 	for _, row := range rows {
-		left := int(p.table[bins.u16[row]])
+		left := int(p.table[bins.at(int(row))])
 		rows[l], right[r] = row, row
 		l += left
 		r += 1 - left

@@ -47,7 +47,7 @@ func (ds *Dataset) leafByBins(t *tree, row int32) int32 {
 	i := int32(0)
 	for i >= 0 {
 		f := t.splitInner[i]
-		m, b := ds.mappers[ds.used[f]], ds.bins[f].at(row)
+		m, b := ds.mappers[ds.used[f]], ds.bin(f, row)
 		var left bool
 		d := t.decisionType[i]
 		switch {

@@ -47,7 +47,16 @@ func (r *random) sample(n, k int) []int {
 				out = append(out, i)
 			}
 		}
-	default: // Floyd's algorithm
+	case k <= 256: // Floyd's algorithm
+		for i := n - k; i < n; i++ {
+			v := r.int(0, i+1)
+			at, found := slices.BinarySearch(out, v)
+			if found {
+				at, v = len(out), i // which is larger than all before
+			}
+			out = slices.Insert(out, at, v)
+		}
+	default: // the same for many
 		seen := make(map[int]bool, k)
 		for i := n - k; i < n; i++ {
 			v := r.int(0, i+1)

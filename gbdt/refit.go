@@ -134,7 +134,7 @@ func (m *Model) refit(ds *Dataset, leafs []binColumn) (*Model, error) {
 		}
 		t.refit(&p, grad[c*n:(c+1)*n], hess[c*n:(c+1)*n], &leafs[i], o.RefitDecayRate)
 		for row := range n {
-			score[c*n+row] += t.leafValue[leafs[i].at(int32(row))]
+			score[c*n+row] += t.leafValue[leafs[i].at(row)]
 		}
 	}
 	out.transform, err = parseTransform(out.objective, out.numClass)
@@ -148,7 +148,7 @@ func (t *tree) refit(p *searchParams, grad, hess []float32, leafs *binColumn, de
 		h[i] = epsilon
 	}
 	for row := range grad {
-		leaf := leafs.at(int32(row))
+		leaf := leafs.at(row)
 		g[leaf] += float64(grad[row])
 		h[leaf] += float64(hess[row])
 		n[leaf]++

@@ -18,7 +18,10 @@ import (
 
 // A saved data set is dataMagic, the length of a header (uint64), the header (gob), arrays of little-endian numbers as
 // the header tells, and the SHA-256 of all that.
-const dataMagic = "hanji gbdt data 1\n"
+const dataMagic = "hanji gbdt data 2\n"
+
+// olderMagic began data sets in which every feature had a column.
+const olderMagic = "hanji gbdt data 1\n"
 
 // lightGBMMagic begins LightGBM's own saved data sets, whose layout changes with its version and build.
 const lightGBMMagic = "______LightGBM_Binary_File_Token______\n"
@@ -32,8 +35,12 @@ type savedHeader struct {
 	Raw                      bool // values are what they were, not rounded
 	MinDataInLeaf            int
 	Weights                  bool
-	Queries, InitScores      int // how many numbers
-	Positions                int // how many there are; 0: rows have none
+	Queries, InitScores      int       // how many numbers
+	Layout                   [][]int32 // features of each column of bins
+	Positions                int       // how many there are; 0: rows have none
+	Packed                   int       // as in layout
+	Sparse, Order            []int32
+	Entries                  int64 // numbers of sparse rows
 }
 
 // savedColumn is a column and its bins, exported for gob.
@@ -51,7 +58,8 @@ type savedColumn struct {
 }
 
 // binningParameters are those that a saved data set was made with, whatever training says.
-var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed", "use_missing",
+var binningParameters = []string{"max_bin", "max_bin_by_feature", "min_data_in_bin", "bin_construct_sample_cnt", "data_random_seed", "is_enable_sparse",
+	"enable_bundle", "use_missing",
 	"zero_as_missing", "feature_pre_filter", "forcedbins_filename", "categorical_feature", "ignore_column", "label_column", "weight_column", "group_column"}
 
 // Save writes the data set to a file that [OpenDataset] reads: bins, labels, weights, queries, positions, initial scores, names, and
@@ -81,7 +89,11 @@ func (ds *Dataset) write(w io.Writer) error {
 	if _, err := w.Write(append(head, b.Bytes()...)); err != nil {
 		return err
 	}
-	return ds.arrays(&h, func(v any) error { return writeArray(w, v) })
+	var lengths []int32
+	if ds.sparse != nil {
+		lengths = ds.sparse.lengths()
+	}
+	return ds.arrays(&h, lengths, func(v any) error { return writeArray(w, v) })
 }
 
 func (ds *Dataset) savedHeader() savedHeader {
@@ -89,6 +101,10 @@ func (ds *Dataset) savedHeader() savedHeader {
 	h := savedHeader{Rows: ds.rows, LabelIndex: ds.labelIndex, FeaturePreFilter: o.FeaturePreFilter,
 		Linear: o.LinearTree && ds.hasValues(), MinDataInLeaf: o.MinDataInLeaf, Weights: ds.weight != nil, Queries: len(ds.queries), InitScores: len(ds.init), Positions: ds.positions}
 	h.Raw = h.Linear && ds.raw
+	h.Layout, h.Packed, h.Sparse, h.Order = ds.layout.columns, ds.layout.packed, ds.layout.sparse, ds.layout.order
+	if ds.sparse != nil {
+		h.Entries = int64(ds.sparse.start[ds.rows])
+	}
 	for _, name := range binningParameters {
 		h.Binning = append(h.Binning, [2]string{name, paramByName(name).text(o)})
 	}
@@ -104,100 +120,6 @@ func (ds *Dataset) savedHeader() savedHeader {
 		h.Columns = append(h.Columns, c)
 	}
 	return h
-}
-
-// arrays calls do with each array of the file, in order.
-func (ds *Dataset) arrays(h *savedHeader, do func(any) error) error {
-	list := []any{ds.label}
-	if h.Weights {
-		list = append(list, ds.weight)
-	}
-	list = append(list, ds.queries, ds.init, ds.position)
-	for i := range ds.bins {
-		if b := &ds.bins[i]; b.u8 != nil {
-			list = append(list, b.u8)
-		} else {
-			list = append(list, b.u16)
-		}
-	}
-	for i := range h.Columns {
-		switch h.Columns[i].Values {
-		case 4:
-			list = append(list, packed(ds.columns[i].Float32, ds.columns[i].Stride))
-		case 8:
-			list = append(list, packed(ds.columns[i].Values, ds.columns[i].Stride))
-		}
-	}
-	for _, v := range list {
-		if err := do(v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// packed gives the values of a column without what lies between them.
-func packed[T any](v []T, stride int) []T {
-	if stride <= 1 {
-		return v
-	}
-	out := make([]T, 0, len(v)/stride+1)
-	for i := 0; i < len(v); i += stride {
-		out = append(out, v[i])
-	}
-	return out
-}
-
-// arrayPiece is how many numbers are converted at a time.
-const arrayPiece = 1 << 13
-
-func writeArray(w io.Writer, v any) error {
-	return eachPiece(v, func(piece any, size int) error {
-		buf, err := binary.Append(make([]byte, 0, size), binary.LittleEndian, piece)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(buf)
-		return err
-	})
-}
-
-func readArray(r io.Reader, v any) error {
-	return eachPiece(v, func(piece any, size int) error {
-		buf := make([]byte, size)
-		if _, err := io.ReadFull(r, buf); err != nil {
-			return err
-		}
-		_, err := binary.Decode(buf, binary.LittleEndian, piece)
-		return err
-	})
-}
-
-func eachPiece(v any, do func(piece any, size int) error) error {
-	switch v := v.(type) {
-	case []uint8:
-		return pieces(v, do)
-	case []uint16:
-		return pieces(v, do)
-	case []int32:
-		return pieces(v, do)
-	case []float32:
-		return pieces(v, do)
-	case []float64:
-		return pieces(v, do)
-	}
-	panic(fmt.Sprintf("gbdt: no array of a data set is %T", v))
-}
-
-func pieces[T any](v []T, do func(piece any, size int) error) error {
-	for len(v) > 0 {
-		n := min(len(v), arrayPiece)
-		if err := do(v[:n], binary.Size(v[:n])); err != nil {
-			return err
-		}
-		v = v[n:]
-	}
-	return nil
 }
 
 // readSaved reads a saved data set of so many bytes.
@@ -225,12 +147,19 @@ func readSaved(r io.Reader, size int64) (*Dataset, error) {
 	if err := ds.takeHeader(&h); err != nil {
 		return nil, err
 	}
-	if want := h.arraySize(); want != rest-int64(length) {
+	if want := ds.arraySize(&h); want != rest-int64(length) {
 		return nil, fmt.Errorf("the file has %d bytes, its header wants %d", size, want+size-rest+int64(length))
 	}
-	ds.makeArrays(&h)
-	if err := ds.arrays(&h, func(v any) error { return readArray(in, v) }); err != nil {
+	lengths := ds.makeArrays(&h)
+	if err := ds.arrays(&h, lengths, func(v any) error { return readArray(in, v) }); err != nil {
 		return nil, err
+	}
+	for _, n := range lengths {
+		last := ds.sparse.start[len(ds.sparse.start)-1]
+		if n < 0 || int64(n) > h.Entries-int64(last) {
+			return nil, fmt.Errorf("row %d has %d sparse bins of %d", len(ds.sparse.start)-1, n, h.Entries)
+		}
+		ds.sparse.start = append(ds.sparse.start, last+int(n))
 	}
 	if err := checkSum(r, sum); err != nil {
 		return nil, err
@@ -285,6 +214,44 @@ func (ds *Dataset) takeHeader(h *savedHeader) error {
 			ds.used = append(ds.used, int32(i))
 		}
 	}
+	return ds.takeLayout(h)
+}
+
+// takeLayout takes a layout that gives every feature used one place.
+func (ds *Dataset) takeLayout(h *savedHeader) error {
+	ds.layout = layout{columns: h.Layout, packed: h.Packed, sparse: h.Sparse, order: h.Order}
+	seen := func(lists ...[]int32) bool {
+		all := slices.Concat(lists...)
+		slices.Sort(all)
+		for i, j := range all {
+			if int(j) != i {
+				return false
+			}
+		}
+		return len(all) == len(ds.used)
+	}
+	if !seen(append(slices.Clip(h.Layout), h.Sparse)...) || !seen(h.Order) {
+		return errors.New("the header is damaged: its columns of bins do not hold every feature once")
+	}
+	const most = math.MaxUint32
+	l := &ds.layout
+	for _, features := range l.columns {
+		if n := ds.numbers(features); len(features) == 0 || int64(n) > most {
+			return errors.New("the header is damaged: its columns of bins are none")
+		}
+	}
+	ds.countNumbers()
+	if l.packed < 0 || l.bytes() < 0 {
+		return fmt.Errorf("the header is damaged: %d columns of 4 bits", l.packed)
+	}
+	for c, n := range l.bins[:l.bytes()+l.packed] {
+		if n > 256 || c >= l.bytes() && n > 16 {
+			return errors.New("the header is damaged: its columns of bins are in no order")
+		}
+	}
+	if h.Entries < 0 || h.Entries > 1<<50 || h.Sparse == nil && h.Entries > 0 || int64(ds.numbersTogether(h.Sparse)) > most {
+		return fmt.Errorf("the header is damaged: %d sparse bins", h.Entries)
+	}
 	return nil
 }
 
@@ -322,103 +289,6 @@ func (c *savedColumn) mapper() (*binMapper, error) {
 	return m, nil
 }
 
-// arraySize is the bytes that the arrays take. takeHeader has bounded what is added up here.
-func (h *savedHeader) arraySize() int64 {
-	n := int64(h.Rows)
-	size := 4*n + 4*int64(h.Queries) + 8*int64(h.InitScores)
-	if h.Weights {
-		size += 4 * n
-	}
-	if h.Positions > 0 {
-		size += 4 * n
-	}
-	for i := range h.Columns {
-		c := &h.Columns[i]
-		if !c.Trivial {
-			size += n
-			if c.NumBin > 256 {
-				size += n
-			}
-		}
-		size += n * int64(c.Values)
-	}
-	return size
-}
-
-func (ds *Dataset) makeArrays(h *savedHeader) {
-	ds.label = make([]float32, h.Rows)
-	if h.Weights {
-		ds.weight = make([]float32, h.Rows)
-	}
-	if h.Queries > 0 {
-		ds.queries = make([]int32, h.Queries)
-	}
-	if h.InitScores > 0 {
-		ds.init = make([]float64, h.InitScores)
-	}
-	if h.Positions > 0 {
-		ds.position = make([]int32, h.Rows)
-	}
-	for _, f := range ds.used {
-		ds.bins = append(ds.bins, makeBins(h.Rows, ds.mappers[f].numBin))
-	}
-	ds.raw = h.Linear && h.Raw
-	for i := range h.Columns {
-		switch h.Columns[i].Values {
-		case 4:
-			ds.columns[i].Float32 = make([]float32, h.Rows)
-		case 8:
-			ds.columns[i].Values = make([]float64, h.Rows)
-		}
-	}
-}
-
-// checkArrays finds numbers that no data set has: a file can be wrong and have the right checksum.
-func (ds *Dataset) checkArrays() error {
-	for i, v := range ds.label {
-		if v != v {
-			return fmt.Errorf("the label of row %d is %v", i, v)
-		}
-	}
-	for i, v := range ds.weight {
-		if !(v >= 0) {
-			return fmt.Errorf("the weight of row %d is %v, want 0 or more", i, v)
-		}
-	}
-	for i, v := range ds.init {
-		if v != v || math.IsInf(v, 0) {
-			return fmt.Errorf("initial score %d is %v", i, v)
-		}
-	}
-	for i, v := range ds.position {
-		if v < 0 || int(v) >= ds.positions {
-			return fmt.Errorf("the position of row %d is %d of %d", i, v, ds.positions)
-		}
-	}
-	for j, f := range ds.used {
-		b, bins := &ds.bins[j], ds.mappers[f].numBin
-		if m := max(largest(b.u8), largest(b.u16)); m >= bins {
-			return fmt.Errorf("column %d (%s) has bin %d of %d", f, clip(ds.names[f]), m, bins)
-		}
-	}
-	var group []int
-	for i := 1; i < len(ds.queries); i++ {
-		group = append(group, int(ds.queries[i])-int(ds.queries[i-1]))
-	}
-	if group != nil && ds.queries[0] != 0 {
-		return fmt.Errorf("the first query begins with row %d", ds.queries[0])
-	}
-	return ds.setGroups(group)
-}
-
-func largest[T uint8 | uint16](v []T) int {
-	var m T
-	for _, x := range v {
-		m = max(m, x)
-	}
-	return int(m)
-}
-
 // openSaved reads path if it is a saved data set; nil if it is anything else.
 func openSaved(path string) (*Dataset, error) {
 	f, err := os.Open(path)
@@ -435,6 +305,8 @@ func openSaved(path string) (*Dataset, error) {
 	switch head = head[:n]; {
 	case bytes.HasPrefix(head, []byte(lightGBMMagic)):
 		return nil, fmt.Errorf("gbdt: %s is a data set saved by LightGBM, whose layout belongs to its version; read the text again, and save that with task=save_binary here", path)
+	case bytes.HasPrefix(head, []byte(olderMagic)):
+		return nil, fmt.Errorf("gbdt: %s was saved by an older version, whose bins lie otherwise; read the text again, and save that with task=save_binary", path)
 	case !bytes.HasPrefix(head, []byte(dataMagic)):
 		return nil, nil
 	}

@@ -149,6 +149,11 @@ func TestSavedDatasetWithoutValues(t *testing.T) {
 	if _, err := other.OpenValid(path, o); err == nil || !strings.Contains(err.Error(), "other bins") {
 		t.Errorf("error %v", err)
 	}
+	old := filepath.Join(t.TempDir(), "old.bin")
+	must(t, os.WriteFile(old, []byte(olderMagic+"\x01\x02"), 0o666))
+	if _, err := OpenDataset(old, o); err == nil || !strings.Contains(err.Error(), "saved by an older version") {
+		t.Errorf("error %v", err)
+	}
 	theirs := filepath.Join(t.TempDir(), "theirs.bin")
 	must(t, os.WriteFile(theirs, []byte(lightGBMMagic+"\x01\x02"), 0o666))
 	if _, err := OpenDataset(theirs, o); err == nil || !strings.Contains(err.Error(), "saved by LightGBM") {
@@ -197,6 +202,25 @@ func savedBytes(t testing.TB, o Options) []byte {
 func FuzzSavedDataset(f *testing.F) {
 	for _, o := range []Options{{MinDataInLeaf: 3}, {LinearTree: true, MaxBin: 9}} {
 		b := savedBytes(f, o)
+		f.Add(b[:len(b)-sha256.Size])
+	}
+	sparse := Data{Label: uniform(1, 0, 90)}
+	for j := range 45 {
+		sparse.Columns = append(sparse.Columns, Column{Values: make([]float64, 90)})
+		for i := range 4 + j%3 {
+			at := 2*j + i // of the first columns every third is exclusive
+			if j > 12 {
+				at = int(uniform(j, i, 1)[0] * 90)
+			}
+			sparse.Columns[j].Values[at%90] = float64(i%3 + 1)
+		}
+	}
+	for _, o := range []Options{{MinDataInLeaf: 1, MinDataInBin: 1}, func() Options { o := DefaultOptions(); o.IsEnableSparse, o.MinDataInLeaf = false, 1; return o }()} {
+		ds, err := NewDataset(sparse, o)
+		must(f, err)
+		path := filepath.Join(f.TempDir(), "d.bin")
+		must(f, ds.Save(path))
+		b := readFile(f, path)
 		f.Add(b[:len(b)-sha256.Size])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -47,7 +47,8 @@ func (s *splitInfo) better(than *splitInfo) bool {
 type featureMeta struct {
 	feature    int32
 	mapper     *binMapper
-	offset     int // 1 if the most frequent bin is bin 0, whose sums LightGBM does not keep
+	offset     int  // 1 if the most frequent bin is bin 0, whose sums LightGBM does not keep
+	shared     bool // nor does the histogram: see binView
 	monotone   int8
 	multiplier float64 // of gains, feature_contri
 	rng        random  // for extra_trees

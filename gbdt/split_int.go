@@ -126,11 +126,19 @@ func (s *search) scanLeftInt(skipDefault, nan bool) {
 		first = 0
 	}
 	var left intSum
+	if nan && s.meta.shared { // bin 0 is what the others leave
+		left = s.ints.total
+		for _, v := range s.ints.bins[1:] {
+			left -= v
+		}
+	}
 	for b := first; b <= m.numBin-2; b++ {
 		if skipDefault && b == m.defaultBin {
 			continue
 		}
-		left += s.ints.bins[b]
+		if b > 0 || !s.meta.shared {
+			left += s.ints.bins[b]
+		}
 		lc := s.ints.rows(left)
 		if !s.enoughInt(lc, left) {
 			continue

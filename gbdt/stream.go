@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/hanji-ml/hanji/internal/par"
 )
@@ -44,10 +45,10 @@ type piece interface {
 
 // pieceRows is the content of a piece.
 type pieceRows interface {
-	labels() (label, weight, group []float64) // weight and group may be nil
-	sample(values [][]float64, rows []int)    // adds the values of some rows that are not zero, by feature
-	bin(ds *Dataset, first int)               // bins the rows as rows first, first+1, … of the data set
-	keep(columns []Column, first int)         // puts their values into columns of float32
+	labels() (label, weight, group []float64)   // weight and group may be nil
+	sample(columns []sampledColumn, rows []int) // gives what some rows have, by feature
+	bin(ds *Dataset, first int, p *sparsePiece) // bins the rows as rows first, first+1, … of the data set
+	keep(columns []Column, first int)           // puts their values into columns of float32
 	len() int
 	eachRow(x []float64, lo, hi int, do func(i int) error) error // calls do with each of these rows in x
 }
@@ -184,23 +185,46 @@ func (s *streamed) changed() error {
 	return fmt.Errorf("gbdt: %s changed while it was read", s.path)
 }
 
-// sample reads the values of some rows, ascending, that are not zero, by feature.
-func (s *streamed) sample(rows []int) ([][]float64, error) {
-	values := make([][]float64, len(s.file.roles().columns))
-	turn := make(chan struct{}, 1) // one piece at a time adds its values; their order does not matter
+// sample reads some rows, ascending, of all features.
+func (s *streamed) sample(rows []int) ([]sampledColumn, error) {
+	all := make([]sampledColumn, len(s.file.roles().columns))
+	type part struct {
+		columns []sampledColumn
+		end     int
+	}
+	parts := map[int]part{} // that wait for one before them, by place of their first row in the sample
+	next := 0
+	var mu sync.Mutex
 	err := s.eachParsed(func(p pieceRows, first int) error {
 		lo, _ := slices.BinarySearch(rows, first)
 		hi, _ := slices.BinarySearch(rows, first+p.len())
+		if lo == hi {
+			return nil
+		}
 		local := make([]int, hi-lo)
 		for i := range local {
 			local[i] = rows[lo+i] - first
 		}
-		turn <- struct{}{}
-		p.sample(values, local)
-		<-turn
+		columns := make([]sampledColumn, len(all))
+		p.sample(columns, local)
+		for j := range columns {
+			for i := range columns[j].rows {
+				columns[j].rows[i] += int32(lo)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		parts[lo] = part{columns, hi}
+		for p, ok := parts[next]; ok; p, ok = parts[next] {
+			for j, c := range p.columns {
+				all[j].rows, all[j].values = append(all[j].rows, c.rows...), append(all[j].values, c.values...)
+			}
+			delete(parts, next)
+			next = p.end
+		}
 		return nil
 	})
-	return values, err
+	return all, err
 }
 
 // streamDataset is NewDataset for a text file, which it reads in pieces.
@@ -217,14 +241,14 @@ func streamDataset(path string, o Options) (*Dataset, error) {
 	ds.nameColumns()
 	rng := newRandom(o.DataRandomSeed)
 	sampled := rng.sample(ds.rows, min(ds.rows, o.BinConstructSampleCnt))
-	values, err := s.sample(sampled)
+	columns, err := s.sample(sampled)
 	if err != nil {
 		return nil, err
 	}
-	err = ds.findMappers(len(sampled), func(feature int, _ []float64) []float64 {
-		v := values[feature]
-		values[feature] = nil
-		return v
+	err = ds.findMappers(len(sampled), func(feature int, s *sampledColumn) {
+		c := &columns[feature]
+		s.rows, s.values = append(s.rows, c.rows...), append(s.values, c.values...)
+		*c = sampledColumn{}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -247,15 +271,13 @@ func (ds *Dataset) streamValid(path string, o Options) (*Dataset, error) {
 		return nil, fmt.Errorf("gbdt: %s: validation data has %d columns, the training data %d", path, len(v.columns), len(ds.columns))
 	}
 	v.options.InitModel = o.InitModel
+	v.arrangeAlone()
 	return v, v.stream(s)
 }
 
 // stream is the last reading: it bins all rows, takes their labels, and what else will be asked of their values.
 func (ds *Dataset) stream(s *streamed) error {
 	o := &ds.options
-	for _, f := range ds.used {
-		ds.bins = append(ds.bins, makeBins(ds.rows, ds.mappers[f].numBin))
-	}
 	if err := checkCells(ds.rows, len(ds.columns)); err != nil && o.LinearTree {
 		return err
 	}
@@ -270,13 +292,26 @@ func (ds *Dataset) stream(s *streamed) error {
 		}
 		ds.scoredBy, ds.scores = m, make([]float64, ds.rows*m.treesPerIter)
 	}
-	return ds.takeLabels(s, func(p pieceRows, first int) error {
-		p.bin(ds, first)
+	var pieces []*sparsePiece
+	var mu sync.Mutex
+	err := ds.takeLabels(s, func(p pieceRows, first int) error {
+		sparse := &sparsePiece{first: first, rows: p.len()}
+		p.bin(ds, first, sparse)
+		if ds.sparse != nil {
+			sparse.sort()
+			mu.Lock()
+			pieces = append(pieces, sparse)
+			mu.Unlock()
+		}
 		if o.LinearTree {
 			p.keep(ds.columns, first)
 		}
 		return ds.scoreRows(p, first)
 	})
+	if err == nil && ds.sparse != nil {
+		ds.sparse.join(ds.rows, pieces)
+	}
+	return err
 }
 
 // takeLabels reads all rows for their labels, weights and queries, and takes those of the side files; do looks at the pieces

@@ -92,7 +92,7 @@ type libSVMPiece struct {
 }
 
 func (p *libSVMPiece) read() (*libSVMRows, error) {
-	rows, err := parseLibSVM(bytes.NewReader(p.text), p.line)
+	rows, err := parseLibSVM(bytes.NewReader(p.text), p.line, bytes.Count(p.text, []byte{':'}))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.l.path, err)
 	}
@@ -137,31 +137,59 @@ func (p *libSVMRows) eachCell(n int, do func(x libSVMCell)) {
 	}
 }
 
-func (p *libSVMRows) sample(values [][]float64, rows []int) {
+func (p *libSVMRows) sample(columns []sampledColumn, rows []int) {
 	at := 0
-	p.eachCell(len(values), func(x libSVMCell) {
+	p.eachCell(len(columns), func(x libSVMCell) {
 		for at < len(rows) && rows[at] < int(x.row) {
 			at++
 		}
 		if at < len(rows) && rows[at] == int(x.row) && !isZero(x.value) {
-			values[x.column] = append(values[x.column], x.value)
+			columns[x.column].add(at, x.value)
 		}
 	})
 }
 
-func (p *libSVMRows) bin(ds *Dataset, first int) {
+func (p *libSVMRows) bin(ds *Dataset, first int, piece *sparsePiece) {
 	n := len(p.label)
 	for j, f := range ds.used {
-		b, zero := &ds.bins[j], ds.mappers[f].bin(0)
-		for i := first; i < first+n && zero != 0; i++ {
-			b.set(i, zero)
+		at, zero := &ds.places[j], ds.mappers[f].defaultBin
+		for i := first; i < first+n && at.alone && zero != 0; i++ {
+			ds.set(at, i, zero)
 		}
 	}
 	p.eachCell(len(ds.columns), func(x libSVMCell) {
-		if j := ds.inner[x.column]; j >= 0 {
-			ds.bins[j].set(first+int(x.row), ds.mappers[x.column].bin(x.value))
+		j := ds.inner[x.column]
+		if j < 0 {
+			return
+		}
+		row, bin := first+int(x.row), ds.mappers[x.column].bin(x.value)
+		if at := &ds.places[j]; at.alone {
+			ds.set(at, row, bin)
+		} else {
+			ds.put(j, row, bin, piece)
 		}
 	})
+	if zeros := ds.zerosLast(); zeros != nil {
+		p.putZeros(ds, first, zeros, piece)
+	}
+}
+
+// putZeros notes the zeros of features, which are those that a row does not name.
+func (p *libSVMRows) putZeros(ds *Dataset, first int, features []int32, piece *sparsePiece) {
+	named := make([]int, len(ds.columns)) // the last row that did, from 1
+	at := 0
+	for i := range p.label {
+		for ; at < len(p.cells) && int(p.cells[at].row) == i; at++ {
+			if c := p.cells[at].column; int(c) < len(named) {
+				named[c] = i + 1
+			}
+		}
+		for _, j := range features {
+			if f := ds.used[j]; named[f] != i+1 {
+				ds.put(j, first+i, ds.mappers[f].defaultBin, piece)
+			}
+		}
+	}
 }
 
 func (p *libSVMRows) keep(columns []Column, first int) {

@@ -166,26 +166,35 @@ func (p *tableRows) len() int { return p.rows }
 
 func (p *tableRows) labels() (label, weight, group []float64) { return p.label, p.weight, p.group }
 
-func (p *tableRows) sample(values [][]float64, rows []int) {
+func (p *tableRows) sample(columns []sampledColumn, rows []int) {
 	for j, c := range p.columns {
 		if c == nil || p.r.columns[j].Ignore {
 			continue
 		}
-		for _, i := range rows {
+		for k, i := range rows {
 			if v := c[i]; !isZero(v) {
-				values[j] = append(values[j], v)
+				columns[j].add(k, v)
 			}
 		}
 	}
 }
 
-func (p *tableRows) bin(ds *Dataset, first int) {
-	for j, f := range ds.used {
-		c := p.columns[f]
-		if c == nil {
-			c = make([]float64, p.rows)
+func (p *tableRows) bin(ds *Dataset, first int, piece *sparsePiece) {
+	values := func(j int32) []float64 {
+		if c := p.columns[ds.used[j]]; c != nil {
+			return c
 		}
-		ds.bins[j].fill(ds.mappers[f], first, c)
+		return make([]float64, p.rows)
+	}
+	for j := range int32(len(ds.used)) {
+		if ds.places[j].alone {
+			fill(ds, j, first, values(j))
+		} else {
+			putValues(ds, j, first, values(j), 1, otherValues, piece)
+		}
+	}
+	for _, j := range ds.zerosLast() {
+		putValues(ds, j, first, values(j), 1, zeroValues, piece)
 	}
 }
 

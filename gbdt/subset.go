@@ -35,7 +35,10 @@ func (ds *Dataset) Subset(rows []int) (*Dataset, error) {
 		v.columns[j] = c
 	}
 	for j, b := range ds.bins {
-		v.bins[j] = binColumn{pick(b.u8, rows), pick(b.u16, rows)}
+		v.bins[j] = binColumn{pick(b.u8, rows), pick(b.u16, rows), pick(b.u32, rows)}
+	}
+	if ds.sparse != nil {
+		v.sparse = ds.sparse.subset(rows)
 	}
 	return &v, v.setGroups(group)
 }
