@@ -108,7 +108,7 @@ func TestStreamErrors(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
 		strings.Repeat("1,2\n", 50) + "3,x\n": `:51: column "column2": "x" is not a number`,
-		"1,x\n2,y\n":                          `:1: column "column2": "x" is no number`,
+		"1,x\n2,y\n":                          `:1: column "column2": "x" is not a number; is the first line a header? then give header=true`,
 		"1,2\n1\n":                            ":2: 1 field here",
 		"":                                    "is empty",
 		"1 0:1\n2 0:x\n":                      `line 2: "0:x" is neither`,
