@@ -35,18 +35,20 @@ func higgsLike(rows int) Data {
 }
 
 func BenchmarkTrain(b *testing.B) {
-	for _, threads := range []int{1, 2} {
-		b.Run(fmt.Sprintf("200kx28/255leaves/10trees/threads%d", threads), func(b *testing.B) {
-			par.SetThreads(threads)
-			defer par.SetThreads(0)
-			o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 10}
-			ds, err := NewDataset(higgsLike(200_000), o)
-			must(b, err)
-			for b.Loop() {
-				_, err := Train(context.Background(), ds, o)
+	for _, quantized := range []bool{false, true} {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("200kx28/255leaves/10trees/quantized=%v/threads%d", quantized, threads), func(b *testing.B) {
+				par.SetThreads(threads)
+				defer par.SetThreads(0)
+				o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 10, UseQuantizedGrad: quantized}
+				ds, err := NewDataset(higgsLike(200_000), o)
 				must(b, err)
-			}
-		})
+				for b.Loop() {
+					_, err := Train(context.Background(), ds, o)
+					must(b, err)
+				}
+			})
+		}
 	}
 }
 
@@ -58,8 +60,10 @@ func BenchmarkBin(b *testing.B) {
 	}
 }
 
+// BenchmarkPredict measures prediction by trees of 255 leaves. Single rows differ from call to call, so that no branch is
+// learnt by heart.
 func BenchmarkPredict(b *testing.B) {
-	o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 100}
+	o := Options{Objective: "binary", NumLeaves: 255, NumIterations: 500}
 	d := higgsLike(20_000)
 	ds, err := NewDataset(d, o)
 	must(b, err)
@@ -72,13 +76,15 @@ func BenchmarkPredict(b *testing.B) {
 	p := make([]float64, 20_000)
 	b.Run("batch/20kx100trees", func(b *testing.B) {
 		for b.Loop() {
-			must(b, m.Predict(p, x, PredictOptions{}))
+			must(b, m.Predict(p, x, PredictOptions{NumIteration: 100}))
 		}
 	})
-	b.Run("row/100trees", func(b *testing.B) {
+	b.Run("row/500trees", func(b *testing.B) {
 		b.ReportAllocs()
+		i := 0
 		for b.Loop() {
-			must(b, m.PredictRow(p[:1], x[:28], PredictOptions{}))
+			must(b, m.PredictRow(p[:1], x[i*28:(i+1)*28], PredictOptions{}))
+			i = (i + 1) % 20_000
 		}
 	})
 }

@@ -31,6 +31,7 @@ type checkpoint struct {
 	Bagging, Queries []uint32 // generators
 	Features         uint32
 	Extra            []uint32 // of each feature
+	Rounded          int      // trees begun with use_quantized_grad
 	Bias             []float32
 	Fresh            bool
 	In, Out, InQuery []int32
@@ -163,6 +164,9 @@ func (t *trainer) save() error {
 		for i := range l.meta {
 			c.Extra = append(c.Extra, l.meta[i].rng.x)
 		}
+		if l.quant != nil {
+			c.Rounded = l.quant.trees
+		}
 		if l.cegb != nil {
 			c.Bought, c.BoughtForRow = l.cegb.bought, l.cegb.boughtForRow
 		}
@@ -248,6 +252,9 @@ func (t *trainer) resume() error {
 		l.cols.rng.x = c.Features
 		for i, x := range c.Extra {
 			l.meta[i].rng.x = x
+		}
+		if l.quant != nil {
+			l.quant.skip(c.Rounded)
 		}
 		if l.cegb != nil {
 			l.cegb.bought, l.cegb.boughtForRow = c.Bought, c.BoughtForRow

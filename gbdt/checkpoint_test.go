@@ -25,6 +25,8 @@ func resumable() map[string]Options {
 		"goss, rf":   {Boosting: "rf", DataSampleStrategy: "goss", FeatureFraction: 0.8, LearningRate: 0.5},
 		"linear":     {LinearTree: true},
 		"l1":         {Objective: "regression_l1"},
+		"quantized":  {UseQuantizedGrad: true, Objective: "fair", BaggingFraction: 0.4, BaggingFreq: 2, ExtraTrees: true},
+		"renewed":    {UseQuantizedGrad: true, QuantTrainRenewLeaf: true, Objective: "multiclass", NumClass: 3, Boosting: "dart", SkipDrop: 0.2},
 		"classes":    {Objective: "multiclass", NumClass: 3},
 		"cegb":       {CEGBPenaltyFeatureCoupled: []float64{5, 9, 1, 2, 30}, CEGBPenaltyFeatureLazy: []float64{.1, .2, .1, .1, .3}},
 		"early stop": {EarlyStoppingRound: 2, LearningRate: 1, Metric: []string{"l2", "l1"}},

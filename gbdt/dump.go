@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func (d *dumper) node(t *tree, i int32) {
 		d.printf(`"split_gain":%s,`, number(float64(t.splitGain[i])))
 	}
 	if t.decisionType[i]&decisionCategorical != 0 {
-		d.printf(`"threshold":"%s","decision_type":"==",`, t.categories(i))
+		d.printf(`"threshold":"%s","decision_type":"==",`, strings.ReplaceAll(join(t.categories(i), appendInt[int]), " ", "||"))
 	} else {
 		d.printf(`"threshold":%s,"decision_type":"<=",`, number(t.threshold[i]))
 	}
@@ -153,22 +154,16 @@ func (d *dumper) leaf(t *tree, i int32) {
 	d.printf("}")
 }
 
-// categories lists the set of a categorical split as "1||5||22".
-func (t *tree) categories(i int32) string {
+// categories lists the set of a categorical split.
+func (t *tree) categories(i int32) []int {
 	c := int(t.threshold[i])
-	var b []byte
+	list := []int{}
 	for w, word := range t.catThreshold[t.catBoundaries[c]:t.catBoundaries[c+1]] {
-		for bit := range 32 {
-			if word>>bit&1 == 0 {
-				continue
-			}
-			if b != nil {
-				b = append(b, "||"...)
-			}
-			b = strconv.AppendInt(b, int64(w*32+bit), 10)
+		for ; word != 0; word &= word - 1 {
+			list = append(list, w*32+bits.TrailingZeros32(word))
 		}
 	}
-	return string(b)
+	return list
 }
 
 func comma(i int) string {

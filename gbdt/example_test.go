@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/hanji-ml/hanji/gbdt"
 )
@@ -39,6 +40,20 @@ func ExampleTrain() {
 	}
 	fmt.Printf("%.2f\n", p)
 	// Output: [1.00 1.00 0.00]
+}
+
+func ExampleReadLog() {
+	h, err := gbdt.ReadLog(strings.NewReader(`[LightGBM] [Info] Started training...
+[LightGBM] [Info] Iteration:1, valid_1 auc : 0.71
+[LightGBM] [Info] Iteration:2, valid_1 auc : 0.74
+`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range h {
+		fmt.Println(c.Set, c.Metric, c.Iteration, c.Value)
+	}
+	// Output: valid_1 auc [1 2] [0.71 0.74]
 }
 
 func ExampleReadText() {

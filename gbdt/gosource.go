@@ -4,21 +4,14 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
 	"strings"
 )
 
 // WriteGo writes the model as a Go program's source: one file of the package named, with functions Predict and
 // PredictRaw that need nothing else. They take one row and give what [Model.PredictRow] gives, to the bit where the
-// compiler fuses no multiplication and addition. Models with linear leaves are not supported.
+// compiler fuses no multiplication and addition.
 func (m *Model) WriteGo(w io.Writer, name string) error {
-	for i, t := range m.trees {
-		if t.linear {
-			return fmt.Errorf("gbdt: convert: tree %d is linear, which is not supported", i)
-		}
-	}
-	g := goWriter{Writer: bufio.NewWriter(w)}
+	g := goWriter{sourceWriter{bufio.NewWriter(w), &goDialect}}
 	fmt.Fprintf(g, goHead, name, m.NumFeatures(), m.numClass, m.objective)
 	g.convert(m)
 	fmt.Fprint(g, "// trees are the trees, those of an iteration one after another.\nvar trees = [...]func(x []float64) float64{\n")
@@ -28,11 +21,7 @@ func (m *Model) WriteGo(w io.Writer, name string) error {
 	g.WriteString("}\n")
 	for i, t := range m.trees {
 		fmt.Fprintf(g, "\nfunc tree%d(x []float64) float64 {\n", i)
-		root := int32(0)
-		if t.numLeaves == 1 {
-			root = ^root
-		}
-		g.node(t, root, 1)
+		g.body(t, i)
 		g.WriteString("}\n")
 	}
 	if err := g.Flush(); err != nil {
@@ -76,8 +65,17 @@ func in(v float64, set []uint32) bool {
 
 `
 
-// goWriter writes the source's parts; errors wait until Flush.
-type goWriter struct{ *bufio.Writer }
+var goDialect = dialect{before: "if ", nan: "math.NaN()", inf: "math.Inf(1)", isNaN: "math.IsNaN",
+	set: func(t *tree, _ int, c int32) string {
+		var words []string
+		for _, w := range t.catThreshold[t.catBoundaries[c]:t.catBoundaries[c+1]] {
+			words = append(words, fmt.Sprintf("%#x", w))
+		}
+		return "[]uint32{" + strings.Join(words, ", ") + "}"
+	}}
+
+// goWriter writes Go.
+type goWriter struct{ sourceWriter }
 
 // convert writes Predict, which applies the objective's transformation.
 func (g goWriter) convert(m *Model) {
@@ -97,7 +95,7 @@ func (g goWriter) convert(m *Model) {
 	case transformExp:
 		each("math.Exp(v)")
 	case transformSigmoid:
-		each("1 / (1 + math.Exp(-" + goNumber(m.transform.sigmoid) + "*v))")
+		each("1 / (1 + math.Exp(-" + g.number(m.transform.sigmoid) + "*v))")
 	case transformLog1pExp:
 		each("math.Log1p(math.Exp(v))")
 	case transformSoftmax:
@@ -106,49 +104,4 @@ func (g goWriter) convert(m *Model) {
 		g.WriteString("\tfor i := range dst {\n\t\tdst[i] /= sum\n\t}\n")
 	}
 	g.WriteString("}\n\n")
-}
-
-// node writes split i, or the leaf ^i. The left side returns, so that the right one follows it at the same depth.
-func (g goWriter) node(t *tree, i int32, depth int) {
-	indent := strings.Repeat("\t", depth)
-	for ; i >= 0; i = t.right[i] {
-		fmt.Fprintf(g, "%sif %s {\n", indent, t.goCondition(i))
-		g.node(t, t.left[i], depth+1)
-		g.WriteString(indent + "}\n")
-	}
-	fmt.Fprintf(g, "%sreturn %s\n", indent, goNumber(t.leafValue[^i]))
-}
-
-// goCondition is when a row goes left (Tree::Decision). Comparisons with NaN are false, which says where it goes.
-func (t *tree) goCondition(i int32) string {
-	x := fmt.Sprintf("x[%d]", t.splitFeature[i])
-	if t.decisionType[i]&decisionCategorical != 0 {
-		c := int32(t.threshold[i])
-		words := make([]string, 0, 8)
-		for _, w := range t.catThreshold[t.catBoundaries[c]:t.catBoundaries[c+1]] {
-			words = append(words, fmt.Sprintf("%#x", w))
-		}
-		return fmt.Sprintf("in(%s, []uint32{%s})", x, strings.Join(words, ", "))
-	}
-	limit := t.threshold[i]
-	left := t.decisionType[i]&decisionDefaultLeft != 0
-	switch m := t.missing(i); {
-	case m == missingZero && left:
-		return fmt.Sprintf("missing(%s) || %s <= %s", x, x, goNumber(limit))
-	case m == missingZero:
-		return fmt.Sprintf("!missing(%s) && %s <= %s", x, x, goNumber(limit))
-	case m == missingNaN && left || m != missingNaN && limit >= 0: // NaN stands for zero where nothing is missing
-		return fmt.Sprintf("!(%s > %s)", x, goNumber(limit))
-	}
-	return fmt.Sprintf("%s <= %s", x, goNumber(limit))
-}
-
-func goNumber(v float64) string {
-	switch {
-	case v != v:
-		return "math.NaN()"
-	case math.IsInf(v, 0):
-		return fmt.Sprintf("math.Inf(%d)", int(sign(v)))
-	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
 }

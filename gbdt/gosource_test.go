@@ -18,7 +18,7 @@ func TestWriteGo(t *testing.T) {
 		t.Skip("compiles Go")
 	}
 	names := []string{"obj_multiclass", "obj_sqrt", "obj_poisson", "obj_cross_entropy_lambda", "obj_lambdarank",
-		"var_cat_many", "var_cat_onehot", "var_missing_nan", "var_zero_as_missing", "var_rf_binary", "var_constant"}
+		"var_cat_many", "var_cat_onehot", "var_missing_nan", "var_zero_as_missing", "var_rf_binary", "var_constant", "var_linear_tree_missing"}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module m\n\ngo 1.26\n")
 	var imports, calls strings.Builder
@@ -92,13 +92,5 @@ func predict(rows, features, classes int, fs ...func(dst, x []float64)) {
 				break
 			}
 		}
-	}
-}
-
-func TestWriteGoLinear(t *testing.T) {
-	m, err := OpenText(filepath.Join(openFixture(t, "var_linear_tree").ModelDir(), "model.txt"))
-	must(t, err)
-	if err := m.WriteGo(new(bytes.Buffer), "x"); err == nil || !strings.Contains(err.Error(), "linear") {
-		t.Errorf("error %v", err)
 	}
 }

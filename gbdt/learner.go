@@ -22,14 +22,15 @@ type learner struct {
 	part *partition
 	bag  []int32 // rows to train on; nil: all
 
-	constHess bool // see objective
+	copied    bool         // LightGBM would train on a copy of the bag
+	constHess bool         // see objective
+	quant     *discretizer // nil: gradients are as they are
 	constRow  int32
 
-	pool    []*histogram
-	best    []splitInfo // by leaf
-	tree    *tree
-	gh      []gradPair // of all rows
-	ordered []gradPair // of a leaf
+	pool []*histogram
+	best []splitInfo // by leaf
+	tree *tree
+	gh   []gradPair // of all rows; with use_quantized_grad they are intSum
 
 	smaller, larger leafState
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
@@ -45,6 +46,7 @@ type leafState struct {
 	count      int
 	grad, hess float64
 	output     float64
+	sum        intSum // with use_quantized_grad
 }
 
 func newLearner(ds *Dataset, o *Options) (*learner, error) {
@@ -73,7 +75,7 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	l.part = newPartition(ds.rows, leaves, most)
 	l.pool = make([]*histogram, leaves)
 	l.best = make([]splitInfo, leaves)
-	l.gh, l.ordered = make([]gradPair, ds.rows), make([]gradPair, ds.rows)
+	l.gh = make([]gradPair, ds.rows)
 	for i := range l.found {
 		l.found[i] = make([]splitInfo, features)
 		l.nodeUsed[i] = make([]bool, features)
@@ -140,6 +142,9 @@ func (l *learner) train(ctx context.Context, grad, hess []float32) (*tree, error
 		}
 		left, right = l.split(leaf)
 	}
+	if l.quant != nil && l.o.QuantTrainRenewLeaf {
+		l.renewLeaves(grad, hess)
+	}
 	return t, nil
 }
 
@@ -155,28 +160,54 @@ func (l *learner) begin(grad, hess []float32) {
 		l.mono.reset(l.tree)
 	}
 	l.cegb.begin()
-	par.For(len(grad), 1<<14, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			l.gh[i] = gradPair{grad[i], hess[i]}
-			if l.constHess {
-				l.gh[i].hess = hess[l.constRow]
+	l.smaller, l.larger = l.root(grad, hess), leafState{leaf: -1}
+}
+
+// root gets gradients and hessians ready and adds up those of the root.
+func (l *learner) root(grad, hess []float32) leafState {
+	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
+	root := leafState{count: int(l.part.count[0]), output: l.smaller.output}
+	if l.quant != nil {
+		var bag []int32
+		if l.copied {
+			bag = l.bag
+		}
+		l.quant.begin(grad, hess, bag, asInts(l.gh))
+		root.grad, root.hess, root.sum = l.quant.root(asInts(l.gh), l.part.leaf(0), !l.copied && root.count < l.ds.rows)
+		return root
+	}
+	const chunk = 1 << 14
+	par.For(2+(len(grad)+chunk-1)/chunk, 1, func(task, _ int) {
+		switch task {
+		case 0: // in order, as the sums must not depend on the number of threads
+			root.grad = sumOf(grad, l.bag)
+		case 1:
+			root.hess = sumOf(hess, l.bag)
+		default:
+			lo := (task - 2) * chunk
+			for i := lo; i < min(lo+chunk, len(grad)); i++ {
+				l.gh[i] = gradPair{grad[i], hess[i]}
+				if l.constHess {
+					l.gh[i].hess = hess[l.constRow]
+				}
 			}
 		}
 	})
-	// the output is the last leaf's of the tree before, which only forced splits look at: a quirk of the reference
-	root := leafState{count: int(l.part.count[0]), output: l.smaller.output}
-	if l.bag == nil {
-		for i, g := range grad { // in order: the sum must not depend on the number of threads
-			root.grad += float64(g)
-			root.hess += float64(hess[i])
+	return root
+}
+
+// sumOf adds up those of the rows, nil for all, in order.
+func sumOf(v []float32, rows []int32) (sum float64) {
+	if rows == nil {
+		for _, v := range v {
+			sum += float64(v)
 		}
-	} else {
-		for _, i := range l.bag {
-			root.grad += float64(grad[i])
-			root.hess += float64(hess[i])
-		}
+		return sum
 	}
-	l.smaller, l.larger = root, leafState{leaf: -1}
+	for _, row := range rows {
+		sum += float64(v[row])
+	}
+	return sum
 }
 
 // bestLeaf is the leaf whose split gains most.
@@ -192,7 +223,11 @@ func (l *learner) bestLeaf() int32 {
 
 func (l *learner) histogramOf(leaf int32) *histogram {
 	if l.pool[leaf] == nil {
-		l.pool[leaf] = l.layout.newHistogram()
+		if l.quant != nil {
+			l.pool[leaf] = l.layout.newIntHistogram()
+		} else {
+			l.pool[leaf] = l.layout.newHistogram()
+		}
 	}
 	return l.pool[leaf]
 }
@@ -238,7 +273,7 @@ func (l *learner) findSplits(always map[int32]bool) {
 		}
 	}
 	rows := l.part.leaf(l.smaller.leaf)
-	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gather(rows))
+	l.layout.build(small, l.used, l.rowsOrAll(rows), l.gh)
 	l.drawNode(0, l.smaller.leaf)
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
@@ -248,13 +283,19 @@ func (l *learner) findSplits(always map[int32]bool) {
 			return
 		}
 		lo, hi := l.layout.offset[f], l.layout.offset[f+1]
-		bins := small.bins[lo:hi]
-		fixMostFrequent(bins, l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
-		small.splittable[f] = l.searchFeature(f, bins, &l.smaller, &l.found[0][f])
-		if large != nil {
-			subtract(large.bins[lo:hi], bins)
-			large.splittable[f] = l.searchFeature(f, large.bins[lo:hi], &l.larger, &l.found[1][f])
+		if l.quant == nil {
+			fixMostFrequent(small.bins[lo:hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
 		}
+		small.splittable[f] = l.searchFeature(f, small, &l.smaller, &l.found[0][f])
+		switch {
+		case large == nil:
+			return
+		case l.quant != nil:
+			subtractInt(large.ints[lo:hi], small.ints[lo:hi])
+		default:
+			subtract(large.bins[lo:hi], small.bins[lo:hi])
+		}
+		large.splittable[f] = l.searchFeature(f, large, &l.larger, &l.found[1][f])
 	})
 	l.pickBest(0, l.smaller.leaf)
 	if large != nil {
@@ -270,21 +311,6 @@ func (l *learner) rowsOrAll(rows []int32) []int32 {
 	return rows
 }
 
-// gather brings gradients and hessians of rows into their order.
-func (l *learner) gather(rows []int32) []gradPair {
-	if l.rowsOrAll(rows) == nil {
-		return l.gh
-	}
-	out := l.ordered[:len(rows)]
-	par.For(len(rows), 1<<13, func(lo, hi int) {
-		to := out[lo:hi]
-		for i, row := range rows[lo:hi] {
-			to[i] = l.gh[row]
-		}
-	})
-	return out
-}
-
 func (l *learner) drawNode(which int, leaf int32) {
 	var branch []int32
 	if l.tree.branch != nil {
@@ -294,10 +320,16 @@ func (l *learner) drawNode(which int, leaf int32) {
 }
 
 // searchFeature finds the best split of a feature of a leaf and tells whether there can be one below.
-func (l *learner) searchFeature(f int, bins []binSum, leaf *leafState, out *splitInfo) bool {
+func (l *learner) searchFeature(f int, h *histogram, leaf *leafState, out *splitInfo) bool {
 	s := &l.searches[f]
-	*s = search{searchParams: &l.search, meta: &l.meta[f], bins: bins, grad: leaf.grad, hess: leaf.hess, count: leaf.count,
+	lo, hi := l.layout.offset[f], l.layout.offset[f+1]
+	*s = search{searchParams: &l.search, meta: &l.meta[f], grad: leaf.grad, hess: leaf.hess, count: leaf.count,
 		parent: leaf.output, out: out, scratch: s.scratch}
+	if l.quant != nil {
+		s.useInts(h.ints[lo:hi], leaf.sum, l.quant)
+	} else {
+		s.bins = h.bins[lo:hi]
+	}
 	if l.tree.numLeaves == 1 { // the root has no parent: it is smoothed towards itself
 		s.parent = l.search.outputAtRoot(leaf.grad, leaf.hess)
 	}
@@ -343,8 +375,8 @@ func (l *learner) split(leaf int32) (left, right int32) {
 	l.part.split(leaf, right, &l.layout.columns[s.inner])
 	s.leftCount, s.rightCount = int(l.part.count[leaf]), int(l.part.count[right])
 	l.tree.split(leaf, s, m.mapper, s.gain+l.o.MinGainToSplit)
-	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput}
-	b := leafState{right, s.rightCount, s.rightGrad, s.rightHess, s.rightOutput}
+	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput, s.leftSum}
+	b := leafState{right, s.rightCount, s.rightGrad, s.rightHess, s.rightOutput, s.rightSum}
 	if s.leftCount < s.rightCount {
 		l.smaller, l.larger = a, b
 	} else {
@@ -360,7 +392,8 @@ func (l *learner) split(leaf int32) (left, right int32) {
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).
 func (l *learner) searchAgain(leaf int32) {
 	old, h := &l.best[leaf], l.pool[leaf]
-	state := leafState{leaf: leaf, count: old.leftCount + old.rightCount, grad: old.leftGrad + old.rightGrad, hess: old.leftHess + old.rightHess}
+	state := leafState{leaf: leaf, count: old.leftCount + old.rightCount, grad: old.leftGrad + old.rightGrad, hess: old.leftHess + old.rightHess,
+		sum: old.leftSum + old.rightSum}
 	if l.search.smooth > 0 {
 		state.output = l.search.outputAtRoot(state.grad, state.hess)
 	}
@@ -370,10 +403,23 @@ func (l *learner) searchAgain(leaf int32) {
 	}
 	par.For(len(l.used), 1, func(f, _ int) {
 		if l.used[f] {
-			h.splittable[f] = l.searchFeature(f, h.bins[l.layout.offset[f]:l.layout.offset[f+1]], &state, &l.found[0][f])
+			h.splittable[f] = l.searchFeature(f, h, &state, &l.found[0][f])
 		}
 	})
 	l.pickBest(0, leaf)
+}
+
+// renewLeaves sets outputs to those of the true gradients and hessians, without smoothing or constraints
+// (RenewIntGradTreeOutput).
+func (l *learner) renewLeaves(grad, hess []float32) {
+	par.For(l.tree.numLeaves, 1, func(leaf, _ int) {
+		var g, h float64
+		for _, row := range l.part.leaf(int32(leaf)) {
+			g += float64(grad[row])
+			h += float64(hess[row])
+		}
+		l.tree.setLeaf(leaf, l.search.outputAtRoot(g, h))
+	})
 }
 
 // addScores adds the tree's output to the scores of the rows that it was trained on.

@@ -262,14 +262,3 @@ func sameTrees(t *testing.T, what string, m *Model, theirs string) {
 		}
 	}
 }
-
-// diffLines gives the first line that differs.
-func diffLines(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			return fmt.Sprintf("line %d is\n%.300s, want\n%.300s", i+1, g[i], w[i])
-		}
-	}
-	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
-}

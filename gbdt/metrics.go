@@ -25,12 +25,16 @@ var metricAliases = map[string]string{
 	"mean_average_precision": "map",
 	"multiclass":             "multi_logloss", "softmax": "multi_logloss", "multiclassova": "multi_logloss", "multiclass_ova": "multi_logloss", "ova": "multi_logloss", "ovr": "multi_logloss",
 	"xentropy": "cross_entropy", "xentlambda": "cross_entropy_lambda", "kldiv": "kullback_leibler", "mean_absolute_percentage_error": "mape",
-	"none": "", "null": "", "custom": "", "na": "",
+	"none": noMetric, "null": noMetric, "na": noMetric,
 }
 
+// noMetric stands for none, and for those of a caller.
+const noMetric = "custom"
+
+// metricNames are the metrics asked for, by default the objective's, without aliases.
 func metricNames(o *Options) []string {
 	list := o.Metric
-	if list == nil {
+	if strings.Join(list, "") == "" {
 		list = []string{o.Objective}
 	}
 	var names []string
@@ -50,6 +54,9 @@ func metricNames(o *Options) []string {
 func newEvaluators(ds *Dataset, o *Options, f transform) ([]*evaluator, error) {
 	var list []*evaluator
 	for _, name := range metricNames(o) {
+		if name == noMetric {
+			continue
+		}
 		e := &evaluator{name: name, names: []string{name}}
 		var err error
 		switch name {

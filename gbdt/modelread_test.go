@@ -242,6 +242,12 @@ func FuzzReadText(f *testing.F) {
 		samePredictions(t, m, x, rows)
 		_ = m.Contrib(make([]float64, rows*m.NumClasses()*(m.NumFeatures()+1)), x, PredictOptions{})
 		must(t, m.DumpJSON(io.Discard))
+		must(t, m.WriteGo(io.Discard, "m"))
+		must(t, m.WriteCpp(io.Discard, "m"))
+		for i := range m.NumTrees() {
+			_, err := m.Tree(i)
+			must(t, err)
+		}
 		var once, twice bytes.Buffer
 		must(t, m.WriteText(&once))
 		again, err := ReadText(bytes.NewReader(once.Bytes()))

@@ -97,6 +97,7 @@ func sign32(v float64) float32 { return float32(sign(v)) }
 func (obj *objective) initRegression(ds *Dataset, o *Options) error {
 	label, w := ds.label, ds.weight
 	obj.average = func(int) float64 { return weightedMean(label, w) }
+	obj.constHess = w == nil && obj.name != "fair"
 	switch obj.name {
 	case "regression":
 		if o.RegSqrt {
@@ -143,7 +144,7 @@ func (obj *objective) initMAPE(label, w []float32) error {
 		}
 	}
 	obj.renewLabels(label, lw, 0.5)
-	obj.constHess = w != nil // a quirk of the reference: it forgets the weights where it adds up bins
+	obj.constHess = true // a quirk of the reference: it forgets the weights where it adds up bins
 	obj.gradients = func(score []float64, grad, hess []float32) { gradL1(score, label, lw, w, grad, hess) }
 	return nil
 }

@@ -74,6 +74,10 @@ type Options struct {
 	PathSmooth                float64 // pulls a leaf towards its parent
 	InteractionConstraints    string  // features that may meet on a path: [0,1],[2,3]
 	LinearTree                bool    // linear models in the leaves
+	UseQuantizedGrad          bool    // round gradients and hessians to small integers (Shi et al. 2022)
+	NumGradQuantBins          int     // how many of them; 2 to 255, default 4
+	QuantTrainRenewLeaf       bool    // then set leaves from the true gradients and hessians
+	StochasticRounding        bool    // round up or down at random (from Seed) rather than to the nearest; default true
 
 	// How features are binned.
 
@@ -248,6 +252,9 @@ func (o *Options) Set(name, value string) error {
 	o.given["="+p.name] = name == p.name
 	return nil
 }
+
+// Given tells whether Set was called for a parameter, by whichever of its names; name is the main one.
+func (o *Options) Given(name string) bool { return o.given[name] }
 
 // Ignored tells, a line each, which settings gave way to others of the same parameter.
 func (o *Options) Ignored() []string { return slices.Clone(o.ignored) }
@@ -443,7 +450,11 @@ var leading = []string{"boosting", "objective", "metric", "tree_learner", "devic
 func (o *Options) block() string {
 	var b strings.Builder
 	for _, name := range leading {
-		fmt.Fprintf(&b, "[%s: %s]\n", name, paramByName(name).text(o))
+		v := paramByName(name).text(o)
+		if name == "metric" {
+			v = strings.Join(metricNames(o), ",")
+		}
+		fmt.Fprintf(&b, "[%s: %s]\n", name, v)
 	}
 	for i := range params {
 		p := &params[i]

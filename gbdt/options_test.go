@@ -75,7 +75,7 @@ func TestSetErrors(t *testing.T) {
 		"device=gpu":               "not supported",
 		"tree_learner=data":        "not supported",
 		"num_machines=4":           "not supported",
-		"use_quantized_grad=true":  "not supported",
+		"num_grad_quant_bins=1":    "want 2 or more, at most 255",
 		"num_leaves=many":          "want a whole number",
 		"num_leaves=1":             "want more than 1, at most 131072",
 		"learning_rate=0":          "want more than 0",
@@ -139,4 +139,29 @@ func FuzzReadConfig(f *testing.F) {
 		}
 		parseInteractions(text, 8)
 	})
+}
+
+// TestMetricLine: the block of a model file names the metrics as LightGBM 4.6 resolves them.
+func TestMetricLine(t *testing.T) {
+	for _, c := range []struct {
+		objective, metric, want string
+	}{
+		{"", "", "l2"}, {"binary", "", "binary_logloss"}, {"mae", "", "l1"}, {"multiclassova", "", "multi_logloss"}, {"rank_xendcg", "", "ndcg"},
+		{"cross_entropy_lambda", "", "cross_entropy_lambda"}, {"tweedie", "", "tweedie"}, {"custom", "", "custom"},
+		{"", "None", "custom"}, {"", "na", "custom"}, {"", "auc,none", "auc,custom"}, {"", "rmse,mse,l2", "rmse,l2"},
+	} {
+		var o Options
+		if c.objective != "" {
+			must(t, o.Set("objective", c.objective))
+		}
+		must(t, o.Set("metric", c.metric))
+		if strings.HasPrefix(c.objective, "multi") {
+			o.NumClass = 3
+		}
+		o, err := o.resolve()
+		must(t, err)
+		if want := "[metric: " + c.want + "]\n"; !strings.Contains(o.block(), want) {
+			t.Errorf("objective %q, metric %q: no %s", c.objective, c.metric, want)
+		}
+	}
 }

@@ -79,7 +79,8 @@ func (m *Model) Predict(dst, x []float64, o PredictOptions) error {
 	m.flatten()
 	from, to := m.iterations(o.StartIteration, o.NumIteration)
 	features, k, stop := m.NumFeatures(), m.numClass, m.stopper(o)
-	par.For(rows, predictBlock, func(lo, hi int) {
+	scratch := make([]rankScratch, par.Threads())
+	par.ForWorker(rows, predictBlock, func(worker, lo, hi int) {
 		p := dst[lo*k : hi*k]
 		clear(p)
 		if stop.freq > 0 || m.flat.slow {
@@ -87,7 +88,7 @@ func (m *Model) Predict(dst, x []float64, o PredictOptions) error {
 				m.sumRow(dst[i*k:(i+1)*k], x[i*features:(i+1)*features], from, to, stop)
 			}
 		} else {
-			m.flat.addBlock(p, x[lo*features:hi*features], features, k, from*k, to*k)
+			m.flat.addBlock(&scratch[worker], p, x[lo*features:hi*features], features, k, from*k, to*k)
 		}
 		if !o.Raw {
 			for i := range hi - lo {

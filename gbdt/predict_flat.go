@@ -1,9 +1,13 @@
 package gbdt
 
-import "math"
+import (
+	"math"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
+)
 
 // predictBlock is how many rows are taken through a tree together: the tree's splits are then read from the L1 cache.
-const predictBlock = 64
+const predictBlock = kernel.TreeRows
 
 // flatTrees are the trees of a model compiled for prediction: the splits of all trees in one array, each with all that a
 // step needs. Where NaN is 0 for a split, it goes where 0 goes; so of the missing types only Zero needs a test of its
@@ -17,6 +21,7 @@ type flatTrees struct {
 	plain []bool      // the tree compares only: without NaN in a row its kinds need no look
 	cats  [][2]uint32 // range of words of each categorical split, whose threshold is the index here
 	slow  bool        // linear leaves: not compiled
+	runs  []rankedRun // the same trees once more, for many rows
 }
 
 type flatKind uint8
@@ -38,7 +43,12 @@ type flatNode struct {
 }
 
 // flatten compiles the trees once.
-func (m *Model) flatten() { m.compile.Do(func() { m.flat = compileTrees(m.trees) }) }
+func (m *Model) flatten() {
+	m.compile.Do(func() {
+		m.flat = compileTrees(m.trees)
+		m.flat.runs = rankTrees(m.trees)
+	})
+}
 
 func compileTrees(trees []*tree) flatTrees {
 	var f flatTrees
@@ -131,10 +141,29 @@ func (f *flatTrees) step(n *flatNode, row []float64) int32 {
 	return n.child[1]
 }
 
-// addBlock adds trees from..to to the scores of some rows; tree n counts for class n mod k.
-func (f *flatTrees) addBlock(p, x []float64, features, k, from, to int) {
+// addBlock adds trees from..to to the scores of at most predictBlock rows; tree n counts for class n mod k, and from for
+// class 0.
+func (f *flatTrees) addBlock(s *rankScratch, p, x []float64, features, k, from, to int) {
 	finite := allFinite(x)
-	rows, c := len(x)/features, 0
+	if len(x)/features >= minRankedRows {
+		for i := range f.runs {
+			r := &f.runs[i]
+			lo, hi := max(r.from, from), min(r.from+len(r.trees), to)
+			if lo >= hi {
+				continue
+			}
+			f.walkBlock(p, x, features, k, from, lo, finite)
+			s.rank(r, x, features, finite)
+			s.add(r, p, k, lo, hi)
+			from = hi
+		}
+	}
+	f.walkBlock(p, x, features, k, from, to, finite)
+}
+
+// walkBlock is addBlock for trees that rows walk down.
+func (f *flatTrees) walkBlock(p, x []float64, features, k, from, to int, finite bool) {
+	rows, c := len(x)/features, from%k
 	for n := from; n < to; n++ {
 		switch {
 		case f.roots[n] < 0:
@@ -206,9 +235,24 @@ func (f *flatTrees) addPlain(p, x []float64, features, k, rows int, root int32) 
 // rowTrees is how many trees a single row goes through together.
 const rowTrees = 64
 
-// addRow adds trees from..to to the scores of one row; tree n counts for class n mod len(p).
+// addRow adds trees from..to to the scores of one row; tree n counts for class n mod len(p), and from for class 0.
 func (f *flatTrees) addRow(p, row []float64, from, to int) {
-	finite, c := allFinite(row), 0
+	finite := allFinite(row)
+	for i := range f.runs {
+		r := &f.runs[i]
+		lo, hi := max(r.from, from), min(r.from+len(r.trees), to)
+		if lo < hi && r.nodes != nil {
+			f.walkRow(p, row, from, lo, finite)
+			r.addRow(p, row, lo, hi, finite)
+			from = hi
+		}
+	}
+	f.walkRow(p, row, from, to, finite)
+}
+
+// walkRow is addRow for trees that are walked down by value.
+func (f *flatTrees) walkRow(p, row []float64, from, to int, finite bool) {
+	c := from % len(p)
 	var leaf [rowTrees]int32
 	for from < to {
 		n := min(to-from, rowTrees)
@@ -282,11 +326,17 @@ func (f *flatTrees) leavesOfRow(leaf []int32, row []float64, from int) {
 }
 
 func allFinite(x []float64) bool {
-	sum := 0.0
-	for _, v := range x {
-		sum += v - v // NaN if v is NaN or infinite
+	var a, b, c, d float64
+	for ; len(x) >= 4; x = x[4:] { // NaN if one is NaN or infinite
+		a += x[0] - x[0]
+		b += x[1] - x[1]
+		c += x[2] - x[2]
+		d += x[3] - x[3]
 	}
-	return sum == 0
+	for _, v := range x {
+		a += v - v
+	}
+	return a+b+c+d == 0
 }
 
 // plainStep takes the sign of threshold − value for the side: a branch would be predicted wrong half of the time. A

@@ -73,6 +73,10 @@ func (o *Options) checkConflicts() error {
 		return fmt.Errorf("gbdt: goss needs top_rate and other_rate above 0 and together at most 1")
 	case o.DataSampleStrategy == "goss" && o.BaggingFreq > 0 && o.BaggingFraction != 1:
 		return fmt.Errorf("gbdt: goss does not go with bagging")
+	case o.UseQuantizedGrad && o.LinearTree:
+		return fmt.Errorf("gbdt: linear_tree does not go with use_quantized_grad: LightGBM grows no tree then")
+	case o.UseQuantizedGrad && o.ForcedSplitsFilename != "":
+		return fmt.Errorf("gbdt: forced splits do not go with use_quantized_grad: LightGBM takes sums of integers for others then")
 	case o.IsUnbalance && o.ScalePosWeight != 1:
 		return fmt.Errorf("gbdt: set is_unbalance or scale_pos_weight, not both")
 	}

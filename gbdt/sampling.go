@@ -57,6 +57,11 @@ func (s *sampler) draw(iter int, grad, hess []float32) {
 	}
 }
 
+// copied tells whether LightGBM would train on a copy of the bag, in which rows are numbered anew.
+func (s *sampler) copied() bool {
+	return s.in != nil && (s.subset || s.goss && s.o.TopRate+s.o.OtherRate <= 0.5)
+}
+
 // drawBag draws rows or queries. With queries and a bag of more than half the rows LightGBM does not bring the scores of
 // the rows outside up to date; here they always are.
 func (s *sampler) drawBag() {

@@ -12,6 +12,7 @@ type splitInfo struct {
 	leftOutput, rightOutput float64
 	leftGrad, leftHess      float64
 	rightGrad, rightHess    float64
+	leftSum, rightSum       intSum // with use_quantized_grad
 	gain                    float64
 	categories              []int32 // bins that go left, of a categorical feature
 }
@@ -140,6 +141,7 @@ type search struct {
 	*searchParams
 	meta       *featureMeta
 	bins       []binSum
+	ints       intSearch
 	grad, hess float64 // sums of the leaf, hess with 2·epsilon
 	count      int
 	parent     float64 // output of the leaf itself, for smoothing
@@ -158,8 +160,13 @@ func roundInt(v float64) int { return int(v + 0.5) }
 func (s *search) find() {
 	s.out.reset()
 	s.out.defaultLeft = true
-	s.hess += 2 * epsilon
 	s.splittable = false
+	s.out.feature = s.meta.feature
+	if s.ints.bins == nil {
+		s.hess += 2 * epsilon
+	} else if s.hess == 0 {
+		return // no rows to estimate
+	}
 	m := s.meta.mapper
 	if m.categorical {
 		s.findCategorical()
@@ -184,14 +191,21 @@ func (s *search) find() {
 		}
 	}
 	s.out.gain *= s.meta.multiplier
-	s.out.feature = s.meta.feature
 }
 
 // scanRight goes through thresholds from the last bin down; what is missing is on the left. With skipDefault zero is
 // missing, with nan the last bin.
 func (s *search) scanRight(skipDefault, nan bool) {
 	m := s.meta.mapper
-	if s.plain && !skipDefault && !nan {
+	common := s.plain && !skipDefault && !nan
+	switch {
+	case s.ints.bins != nil && common:
+		s.scanPlainInt()
+		return
+	case s.ints.bins != nil:
+		s.scanRightInt(skipDefault, nan)
+		return
+	case common:
 		best := s.scanPlain()
 		s.take(&best, true)
 		return
@@ -280,6 +294,10 @@ func (s *search) scanPlain() candidate {
 
 // scanLeft goes through thresholds from the first bin up; what is missing is on the right.
 func (s *search) scanLeft(skipDefault, nan bool) {
+	if s.ints.bins != nil {
+		s.scanLeftInt(skipDefault, nan)
+		return
+	}
 	m := s.meta.mapper
 	factor := float64(s.count) / s.hess
 	lg, lh, lc := 0.0, epsilon, 0
@@ -340,6 +358,7 @@ func (s *search) scanLeft(skipDefault, nan bool) {
 // candidate is the left side of the best threshold of one scan.
 type candidate struct {
 	grad, hess, gain float64
+	sum              intSum // in place of grad, hess and count
 	count            int
 	threshold        int32
 	left, right      bounds
@@ -359,6 +378,10 @@ func (s *search) take(c *candidate, defaultLeft bool) { s.takeWith(c, defaultLef
 
 func (s *search) takeWith(c *candidate, defaultLeft bool, l2 float64) {
 	if !s.splittable || !(c.gain > s.out.gain+s.shift) {
+		return
+	}
+	if s.ints.bins != nil {
+		s.takeInt(c, defaultLeft, l2)
 		return
 	}
 	o := s.out

@@ -33,6 +33,10 @@ func (s *search) findOneHot() {
 	}
 	best := candidate{gain: minScore, threshold: -1}
 	for b := 1; b < n; b++ {
+		if s.ints.bins != nil {
+			s.weighOneHotInt(&best, b, !s.extraTrees || b == random)
+			continue
+		}
 		e := s.bins[b]
 		count := roundInt(e.hess * factor)
 		if count < s.minData || e.hess < s.minHess {
@@ -59,12 +63,15 @@ func (s *search) findManyVsMany() {
 	factor := float64(s.count) / s.hess
 	order := s.scratch[:0]
 	for b := 1; b < s.meta.mapper.numBin; b++ {
-		if float64(roundInt(s.bins[b].hess*factor)) >= s.catSmooth {
+		if _, _, rows := s.bin(b, factor); float64(rows) >= s.catSmooth {
 			order = append(order, int32(b))
 		}
 	}
 	s.scratch = order
-	key := func(b int32) float64 { return s.bins[b].grad / (s.bins[b].hess + s.catSmooth) }
+	key := func(b int32) float64 {
+		grad, hess, _ := s.bin(int(b), factor)
+		return grad / (hess + s.catSmooth)
+	}
 	slices.SortStableFunc(order, func(a, b int32) int {
 		switch x, y := key(a), key(b); {
 		case x < y:
@@ -97,8 +104,21 @@ func (s *search) findManyVsMany() {
 	})
 }
 
+// bin gives the sums of a bin and an estimate of its rows.
+func (s *search) bin(b int, factor float64) (grad, hess float64, rows int) {
+	if s.ints.bins != nil {
+		grad, hess = s.ints.values(s.ints.bins[b])
+		return grad, hess, s.ints.rows(s.ints.bins[b])
+	}
+	e := s.bins[b]
+	return e.grad, e.hess, roundInt(e.hess * factor)
+}
+
 // scanCategories sends one category after another left; best.threshold is the place of the last.
 func (s *search) scanCategories(order []int32, back bool, most, random int, l2, factor float64, best *candidate) (found bool) {
+	if s.ints.bins != nil {
+		return s.scanCategoriesInt(order, back, most, random, l2, best)
+	}
 	lg, lh, lc, group := 0.0, epsilon, 0, 0
 	for i := 0; i < len(order) && i < most; i++ {
 		b := order[i]

@@ -109,6 +109,11 @@ func newTrainer(ds *Dataset, o *Options) (*trainer, error) {
 		}
 	}
 	t.sample = newSampler(ds, o, t.obj)
+	if t.learner != nil && o.UseQuantizedGrad {
+		if t.learner.quant, err = newDiscretizer(ds.rows, t.obj.constHess && !t.sample.goss, o); err != nil {
+			return nil, err
+		}
+	}
 	n := ds.rows * t.obj.classes
 	t.score, t.grad, t.hess = make([]float64, n), make([]float32, n), make([]float32, n)
 	if err := t.start(t.score, ds); err != nil {
@@ -360,8 +365,8 @@ func (t *trainer) grow(ctx context.Context, c int) (*tree, error) {
 		return nil, nil
 	}
 	n := t.ds.rows
-	t.learner.bag, t.learner.constHess = t.sample.in, t.obj.constHess && !t.sample.goss
-	if t.learner.constHess && t.sample.subset {
+	t.learner.bag, t.learner.copied, t.learner.constHess = t.sample.in, t.sample.copied(), t.obj.constHess && !t.sample.goss
+	if t.learner.constHess && t.sample.subset && len(t.sample.in) > 0 {
 		t.learner.constRow = t.sample.in[0]
 	}
 	grad, hess := t.grad[c*n:(c+1)*n], t.hess[c*n:(c+1)*n]

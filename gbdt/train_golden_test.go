@@ -60,7 +60,12 @@ type sideFile struct {
 
 func (f *fixture) side(t testing.TB) (s sideFile) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(f.ModelDir(), "..", "data", "side.json"))
+	return readSide(t, filepath.Join(f.ModelDir(), "..", "data"))
+}
+
+func readSide(t testing.TB, dir string) (s sideFile) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "side.json"))
 	must(t, err)
 	must(t, json.Unmarshal(b, &s))
 	return s

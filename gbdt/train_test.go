@@ -59,6 +59,8 @@ func TestThreads(t *testing.T) {
 		{NumIterations: 8, Boosting: "dart", Metric: []string{"l2", "l1"}},
 		{NumIterations: 4, LinearTree: true},
 		{NumIterations: 4, Objective: "regression_l1"},
+		{NumLeaves: 40, NumIterations: 8, UseQuantizedGrad: true, BaggingFraction: 0.7, BaggingFreq: 1},
+		{NumLeaves: 40, NumIterations: 5, UseQuantizedGrad: true, QuantTrainRenewLeaf: true, Objective: "fair", MaxBin: 2000, MinDataInBin: 1},
 	} {
 		var want string
 		for _, threads := range []int{1, 2, 3, 8} {
@@ -282,6 +284,9 @@ func TestBadData(t *testing.T) {
 		"forest":              {nil, Options{Boosting: "rf"}, "random forest needs bagging"},
 		"bins by feature":     {nil, Options{MaxBinByFeature: []int{3}}, "1 entries for 5 columns"},
 		"pre-filter":          {func(d *Data) { d.Columns[0].Values = make([]float64, 100) }, Options{MinDataInLeaf: 1}, "feature_pre_filter"},
+		"quantized linear":    {nil, Options{UseQuantizedGrad: true, LinearTree: true}, "linear_tree does not go with use_quantized_grad"},
+		"quantized forced":    {nil, Options{UseQuantizedGrad: true, ForcedSplitsFilename: "nowhere.json"}, "forced splits do not go with use_quantized_grad"},
+		"quantized bins":      {nil, Options{UseQuantizedGrad: true, NumGradQuantBins: 256}, "want 2 or more, at most 255"},
 		"cegb":                {nil, Options{CEGBPenaltyFeatureCoupled: []float64{1}}, "1 entries for 5 features"},
 	} {
 		d := smallData(100, 8)
@@ -317,7 +322,7 @@ func TestDegenerateData(t *testing.T) {
 		"ignored":      func(d *Data) { d.Columns[0].Ignore = true },
 		"zero weights": func(d *Data) { d.Weight = make([]float64, 100) },
 	} {
-		for _, o := range []Options{{}, {Objective: "binary"}, {Objective: "regression_l1"}} {
+		for _, o := range []Options{{}, {Objective: "binary"}, {Objective: "regression_l1"}, {UseQuantizedGrad: true, Objective: "fair"}} {
 			d := smallData(100, 9)
 			change(&d)
 			for i, y := range d.Label {

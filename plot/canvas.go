@@ -205,13 +205,18 @@ func (c *canvas) frame(x, y axis) {
 	}
 	c.left = margin + widest + 10
 	c.right = c.width - margin - 8
-	c.x = scale{lo: x.lo, hi: x.hi, from: float64(c.left), to: float64(c.right)}
+	c.x = scale{lo: x.lo, hi: x.hi, from: float64(c.left), to: float64(c.right), log: x.log}
 	c.y = scale{lo: y.lo, hi: y.hi, from: float64(c.bottom), to: float64(c.top), log: y.log}
 	for _, t := range y.ticks {
 		at := c.y.at(t.at)
 		c.p.LineStroke([]charts.Point{{X: c.left, Y: at}, {X: c.right, Y: at}}, gridInk, 1)
 		c.text(t.label, c.left-10-c.textWidth(t.label, textSize), at+5, textSize, faint)
 	}
+	c.xAxis(x)
+}
+
+// xAxis draws the axis below the frame.
+func (c *canvas) xAxis(x axis) {
 	c.p.LineStroke([]charts.Point{{X: c.left, Y: c.bottom}, {X: c.right, Y: c.bottom}}, axisInk, 1.2)
 	free := 0 // the labels drawn so far end here
 	for _, t := range x.ticks {
@@ -236,11 +241,11 @@ func (c *canvas) frame(x, y axis) {
 // gap is where charts.Painter lifts the pen.
 var gap = charts.Point{X: math.MaxInt32, Y: math.MaxInt32}
 
-// points are x, y in pixels, with a gap where y is not finite.
+// points are x, y in pixels, with a gap where one of them is not finite, or has no logarithm and needs one.
 func (c *canvas) points(xs, ys []float64) []charts.Point {
 	list := make([]charts.Point, len(ys))
 	for i, y := range ys {
-		if !finite(y) || c.y.log && y <= 0 {
+		if !finite(y) || !finite(xs[i]) || c.y.log && y <= 0 || c.x.log && xs[i] <= 0 {
 			list[i] = gap
 			continue
 		}

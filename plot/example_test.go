@@ -37,3 +37,33 @@ func Example() {
 	//                     10                20                 30
 	// ⠤⠤ history  ⠤⠤ forecast  ⠕⠕ 80 %
 }
+
+func ExampleTree() {
+	leaf := func(label string, v float64) *plot.TreeNode { return &plot.TreeNode{Label: []string{label}, Value: v} }
+	t := plot.Tree{Title: "tree 0", Root: &plot.TreeNode{
+		Label: []string{"age ≤ 30", "gain 12.5"},
+		Yes:   leaf("leaf 0: -0.2", -0.2),
+		No:    &plot.TreeNode{Label: []string{"city in {2, 5}"}, Yes: leaf("leaf 1: 0.1", 0.1), No: leaf("leaf 2: 0.4", 0.4)},
+	}}
+	if err := t.Text(os.Stdout, plot.Terminal{}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// tree 0
+	// age ≤ 30  gain 12.5
+	// ├─ yes  leaf 0: -0.2
+	// └─ no   city in {2, 5}
+	//    ├─ yes  leaf 1: 0.1
+	//    └─ no   leaf 2: 0.4
+}
+
+func ExampleBars() {
+	b := plot.Bars{Title: "Feature importance", Names: []string{"age", "city"}, Values: []float64{12, 7}}
+	if err := b.Text(os.Stdout, plot.Terminal{Width: 30}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Feature importance
+	// age  ██████████████████████ 12
+	// city ████████████▉ 7
+}

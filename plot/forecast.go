@@ -150,6 +150,11 @@ func (f Forecast) paint(c *canvas) error {
 	return nil
 }
 
+func (f Forecast) lay(width int) (layout, error) {
+	tr, err := f.traces(max(3, width/90))
+	return layout{title: f.Title, subtitle: f.Subtitle, keys: tr.keys(), fill: func(c *canvas) { c.series(f, tr) }}, err
+}
+
 // keys are the legend's.
 func (tr traces) keys() []key {
 	keys := []key{{name: "history", color: past}}
@@ -186,9 +191,13 @@ func (c *canvas) series(f Forecast, tr traces) {
 // shade is the colour of band i of n, widest first: opaque tints, since bands lie on each other
 // and a legend must show what the picture shows.
 func shade(i, n int) charts.Color {
-	strength := 0.18 + 0.24*float64(i)/float64(max(1, n-1))
+	return tint(future, 0.18+0.24*float64(i)/float64(max(1, n-1)))
+}
+
+// tint mixes a colour into white.
+func tint(c charts.Color, strength float64) charts.Color {
 	mix := func(v uint8) uint8 { return uint8(255 - strength*(255-float64(v))) }
-	return charts.ColorRGB(mix(future.R), mix(future.G), mix(future.B))
+	return charts.ColorRGB(mix(c.R), mix(c.G), mix(c.B))
 }
 
 // percent writes 0.8 as "80 %" and 0.995 as "99.5 %".

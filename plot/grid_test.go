@@ -10,10 +10,11 @@ import (
 )
 
 func grid(n int) Grid {
-	g := Grid{Title: "shops", Panels: make([]Forecast, n)}
+	g := Grid{Title: "shops", Panels: make([]Panel, n)}
 	for i := range g.Panels {
-		g.Panels[i] = monthly()
-		g.Panels[i].Title = fmt.Sprintf("shop %d", i+1)
+		f := monthly()
+		f.Title = fmt.Sprintf("shop %d", i+1)
+		g.Panels[i] = f
 	}
 	return g
 }
@@ -76,8 +77,9 @@ func TestGridText(t *testing.T) {
 }
 
 func TestGridRefused(t *testing.T) {
-	broken := grid(2)
-	broken.Panels[1].Mean.Time = nil
+	broken, untimed := grid(2), monthly()
+	untimed.Mean.Time = nil
+	broken.Panels[1] = untimed
 	for name, g := range map[string]Grid{"none": {}, "too many": grid(MaxPanels + 1), "broken": broken} {
 		var b bytes.Buffer
 		if err := g.Draw(&b, PNG, Options{}); err == nil || b.Len() > 0 {
@@ -87,8 +89,9 @@ func TestGridRefused(t *testing.T) {
 			t.Errorf("%s in text: %v, %d bytes", name, err, b.Len())
 		}
 	}
-	hangul := grid(2)
-	hangul.Panels[1].Title = "수원"
+	hangul, named := grid(2), monthly()
+	named.Title = "수원"
+	hangul.Panels[1] = named
 	if err := hangul.Draw(new(bytes.Buffer), PNG, Options{}); err == nil || !strings.Contains(err.Error(), "glyph") {
 		t.Errorf("a letter that the font lacks: %v", err)
 	}

@@ -1,6 +1,6 @@
 // Package plot draws what the commands and experiments have to show: a forecast with its
-// prediction intervals, learning curves, and measurements with error bars. A picture is PNG,
-// SVG, or text for a terminal.
+// prediction intervals, learning curves, measurements with error bars, bars, and decision trees.
+// A picture is PNG, SVG, or text for a terminal.
 //
 // It knows plain slices and times, nothing of tables, models or files, and only the
 // command line and experiments import it: a library user of hanji never links it.

@@ -16,25 +16,28 @@ type Terminal struct {
 	Color  bool // only where a terminal reads it and NO_COLOR is unset
 }
 
-// Text writes the forecast as lines of Braille dots, with the intervals as thinner dots.
-func (f Forecast) Text(w io.Writer, term Terminal) error {
-	width, height := max(30, term.Width), max(4, term.Height)
-	if term.Width <= 0 {
+// size gives the terminal's columns and the lines of a plotting area.
+func (t Terminal) size() (width, height int) {
+	width, height = max(30, t.Width), max(4, t.Height)
+	if t.Width <= 0 {
 		width = 80
 	}
-	if term.Height <= 0 {
+	if t.Height <= 0 {
 		height = 15
 	}
+	return width, height
+}
+
+// Text writes the forecast as lines of Braille dots, with the intervals as thinner dots.
+func (f Forecast) Text(w io.Writer, term Terminal) error {
+	width, height := term.size()
 	tr, err := f.traces(width / 16)
 	if err != nil {
 		return err
 	}
 	lo, hi, _ := span(tr.values()...)
 	y := number(lo, hi, max(2, height/3))
-	labels := 0
-	for _, t := range y.ticks {
-		labels = max(labels, displaywidth.String(t.label))
-	}
+	labels := labelWidth(y)
 	d := newDots(width-labels-3, height)
 	d.x = scale{lo: tr.dates.lo, hi: tr.dates.hi, to: float64(2*d.columns - 1)}
 	d.y = scale{lo: y.lo, hi: y.hi, from: float64(4*height - 1)}
@@ -46,19 +49,32 @@ func (f Forecast) Text(w io.Writer, term Terminal) error {
 	d.line(tr.fx, tr.actual, inkActual)
 
 	var out strings.Builder
-	if f.Title != "" {
-		fmt.Fprintln(&out, displaywidth.TruncateString(f.Title, width, "…"))
-	}
-	if f.Y != "" {
-		fmt.Fprintln(&out, displaywidth.TruncateString(f.Y, width, "…"))
-	}
-	d.write(&out, y, labels, term.Color)
+	writeHead(&out, width, f.Title, f.Y)
+	d.write(&out, y, labels, term.Color, nil)
 	writeTicks(&out, tr.dates, d, labels+3)
 	if len(tr.mean) > 0 {
 		writeKeys(&out, tr, width, term.Color)
 	}
 	_, err = io.WriteString(w, out.String())
 	return err
+}
+
+// writeHead writes the lines that are not empty, each cut to the width.
+func writeHead(out *strings.Builder, width int, lines ...string) {
+	for _, l := range lines {
+		if l != "" {
+			fmt.Fprintln(out, displaywidth.TruncateString(l, width, "…"))
+		}
+	}
+}
+
+// labelWidth is the columns that an axis' labels need.
+func labelWidth(a axis) int {
+	n := 0
+	for _, t := range a.ticks {
+		n = max(n, displaywidth.String(t.label))
+	}
+	return n
 }
 
 // What a cell's dots stand for; a higher one colours the cell that it shares with a lower one.
@@ -148,7 +164,8 @@ func (d *dots) area(xs, low, high []float64, sparse int) {
 	}
 }
 
-func (d *dots) write(out *strings.Builder, y axis, labels int, color bool) {
+// write writes the rows with the axis' labels at the left; right holds texts that stand behind rows.
+func (d *dots) write(out *strings.Builder, y axis, labels int, color bool, right map[int]string) {
 	at := map[int]string{}
 	for _, t := range y.ticks {
 		at[d.y.at(t.at)/4] = t.label
@@ -183,6 +200,9 @@ func (d *dots) write(out *strings.Builder, y axis, labels int, color bool) {
 		}
 		if color && escapes[current] != "" {
 			cells.WriteString(reset)
+		}
+		if text := right[row]; text != "" {
+			cells.WriteString(strings.Repeat(" ", d.columns-last+1) + text)
 		}
 		fmt.Fprintln(out, line+cells.String())
 	}
@@ -232,24 +252,26 @@ func (l *labelLine) put(s string, at, columns int) bool {
 }
 
 func writeKeys(out *strings.Builder, tr traces, width int, color bool) {
-	paint := func(ink uint8, s string) string {
-		if !color || escapes[ink] == "" {
-			return s
-		}
-		return escapes[ink] + s + reset
-	}
-	keys := []string{paint(inkPast, "⠤⠤ history"), paint(inkMean, "⠤⠤ forecast")}
+	keys := []string{paintText("⠤⠤ history", inkPast, color), paintText("⠤⠤ forecast", inkMean, color)}
 	if tr.actual != nil {
-		keys = append(keys, paint(inkActual, "⠤⠤ actual"))
+		keys = append(keys, paintText("⠤⠤ actual", inkActual, color))
 	}
 	if n := len(tr.bands); n > 0 {
 		var levels []string
 		for i := n - 1; i >= 0; i-- {
 			levels = append(levels, percent(tr.bands[i].Level))
 		}
-		keys = append(keys, paint(inkBand, "⠕⠕ "+strings.Join(levels, " and ")))
+		keys = append(keys, paintText("⠕⠕ "+strings.Join(levels, " and "), inkBand, color))
 	}
 	fmt.Fprintln(out, displaywidth.TruncateString(strings.Join(keys, "  "), width+len(keys)*12, "…"))
+}
+
+// paintText gives a text the colour of an ink, where there are colours.
+func paintText(s string, ink uint8, color bool) string {
+	if !color || escapes[ink] == "" {
+		return s
+	}
+	return escapes[ink] + s + reset
 }
 
 func abs(v int) int {

@@ -112,7 +112,7 @@ func rowMatrixData(x []float32, width int) gbdt.Data {
 // predictRowMatrix predicts rows of float32. Making them float64 counts, as it does inside LightGBM's predict; it goes
 // by pieces that stay in the cache.
 func predictRowMatrix(m *gbdt.Model, x []float32, width int) ([]float64, error) {
-	const piece = 1 << 14
+	const piece = 1 << 12
 	n, features := len(x)/width, width-1
 	p, wide := make([]float64, n), make([]float64, min(n, piece)*features)
 	for lo := 0; lo < n; lo += piece {

@@ -19,7 +19,8 @@ import (
 )
 
 func newBoostCmd(g *globals) *cobra.Command {
-	return &cobra.Command{
+	var picture string
+	cmd := &cobra.Command{
 		Use:   "boost config=FILE [KEY=VALUE...]",
 		Short: "Train gradient boosted trees, and predict with them, as the lightgbm command does",
 		Long: `Takes the place of the lightgbm command: the same configuration files, parameters and aliases, data files with their
@@ -27,14 +28,15 @@ side files (.weight, .init, .query, .position), model files and predictions.
 
 task=train (default) writes output_model, task=predict output_result (data=- reads standard input, output_result=- writes
 to standard output), task=refit moves the leaf values of input_model towards other data, task=convert_model writes
-input_model as Go source, task=save_binary writes data and valid, binned, to FILE.bin, to be given as data and valid
-later. A parameter that LightGBM does not know is warned of; one that it knows and
+input_model as Go source, or with convert_model_language=cpp as C++, task=save_binary writes data and valid, binned, to
+FILE.bin, to be given as data and valid later. A parameter that LightGBM does not know is warned of; one that it knows and
 hanji does not support (device_type, tree_learner other than the default) is an error. Messages and metrics go to standard
 error in LightGBM's form. Files appear whole or not at all.`,
 		Example: `  hanji boost config=train.conf
   hanji boost config=train.conf num_trees=500 early_stopping=20 output_model=long.txt
   hanji boost task=train objective=binary data=train.csv header=true label=name:y valid=test.csv metric=auc
-  hanji boost task=predict data=test.csv header=true input_model=LightGBM_model.txt output_result=predictions.txt`,
+  hanji boost task=predict data=test.csv header=true input_model=LightGBM_model.txt output_result=predictions.txt
+  hanji boost plot LightGBM_model.txt`,
 		Args: takes(1, math.MaxInt, "config=FILE or KEY=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// Data are few large arrays without pointers: collecting often costs next to nothing and saves a third of the memory.
@@ -47,10 +49,17 @@ error in LightGBM's form. Files appear whole or not at all.`,
 			if o.NumThreads > 0 && g.Threads == 0 {
 				par.SetThreads(o.NumThreads)
 			}
+			if err := checkCurve(picture, &o); err != nil {
+				return err
+			}
 			log.info("Finished loading parameters")
 			switch o.Task {
 			case "train", "training", "":
-				return boostTrain(cmd.Context(), o, log)
+				h, err := boostTrain(cmd.Context(), o, log)
+				if err != nil || picture == "" {
+					return err
+				}
+				return drawCurve(cmd.OutOrStdout(), picture, h, log)
 			case "predict", "prediction", "test":
 				return boostPredict(cmd, o, log)
 			case "refit", "refit_tree":
@@ -63,6 +72,9 @@ error in LightGBM's form. Files appear whole or not at all.`,
 			return usagef("task=%s is not known; there are train, predict, refit, convert_model and save_binary", o.Task)
 		},
 	}
+	cmd.Flags().StringVar(&picture, "plot", "", "picture of the metrics over the iterations of a training: term, or a file .png or .svg")
+	cmd.AddCommand(newBoostPlotCmd(g))
+	return cmd
 }
 
 // readBoostOptions reads parameters as Application::LoadParameters: those of the command line come before those of the
@@ -111,21 +123,14 @@ func readBoostOptions(args []string, log *boostLog) (gbdt.Options, error) {
 // checkBoostOptions holds the parameters that are about files against the task.
 func checkBoostOptions(o *gbdt.Options) error {
 	convert := o.Task == "convert_model"
-	if o.ConvertModel == cppSource {
-		o.ConvertModel = goSource
-	}
 	switch {
 	case o.Data == "" && !convert:
 		return usagef("no data; give data=FILE, or config=FILE with it")
-	case o.ConvertModelLanguage != "" && o.ConvertModelLanguage != "go":
-		return usagef("convert_model_language=%s is not supported, only go is", o.ConvertModelLanguage)
 	case o.InputModel == "" && (isPredict(o.Task) || convert || strings.HasPrefix(o.Task, "refit")):
 		return usagef("task=%s needs input_model=FILE", o.Task)
 	}
-	if convert || o.ConvertModelLanguage != "" {
-		if err := checkPlace("convert_model", o.ConvertModel); convert || err != nil {
-			return err
-		}
+	if err := resolveConvert(o); convert || err != nil {
+		return err
 	}
 	switch {
 	case isPredict(o.Task) && o.OutputResult == "-":

@@ -13,21 +13,22 @@ import (
 	"github.com/hanji-ml/hanji/internal/progress"
 )
 
-// boostTrain is task=train (Application::Train). Validation sets are called valid_1, valid_2, … whatever their files.
-func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
+// boostTrain is task=train (Application::Train); it gives the metrics of the training. Validation sets are called valid_1,
+// valid_2, … whatever their files.
+func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) (gbdt.History, error) {
 	begun := time.Now()
 	o.AsCommand = true
 	if o.InputModel != "" {
 		m, err := gbdt.OpenText(o.InputModel)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		o.InitModel = m
 		log.info("Going on from %s with %d iterations", o.InputModel, m.NumIterations())
 	}
 	train, err := openBoostData(ctx, &o, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	log.info("Finished loading data in %s seconds", since(begun))
 	log.info("Number of data points in the train set: %d, number of used features: %d", train.NumRows(), usedFeatures(train))
@@ -44,7 +45,7 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 	defer log.end()
 	m, err := gbdt.Train(ctx, train, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case m.BestIteration > 0:
@@ -53,24 +54,24 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) error {
 		log.warn("Stopped training because there are no more leaves that meet the split requirements")
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := m.SaveText(o.OutputModel); err != nil {
-		return err
+		return nil, err
 	}
 	if o.Checkpoint != "" {
 		if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return nil, err
 		}
 	}
 	if o.ConvertModelLanguage != "" {
-		if err := writeGo(m, o.ConvertModel); err != nil {
-			return err
+		if err := writeSource(m, o); err != nil {
+			return nil, err
 		}
 	}
 	log.end()
 	log.info("Finished training")
-	return nil
+	return run.history, nil
 }
 
 // boostSaveBinary is task=save_binary: data and valid as they are after binning.
@@ -144,6 +145,8 @@ type boostRun struct {
 	log   *boostLog
 	begun time.Time
 	last  int // iteration reported last
+
+	history gbdt.History
 }
 
 func (r *boostRun) iteration(it gbdt.Iteration) error {
@@ -151,6 +154,7 @@ func (r *boostRun) iteration(it gbdt.Iteration) error {
 		r.log.info("Going on from checkpoint %s after iteration %d", r.o.Checkpoint, it.N-1)
 	}
 	r.last = it.N
+	r.history.Add(it.N, it.Results...)
 	if it.N%r.o.MetricFreq == 0 {
 		for _, v := range it.Results {
 			r.log.info("Iteration:%d, %s %s : %s", it.N, v.Set, v.Metric, strconv.FormatFloat(v.Value, 'g', 6, 64))

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/hanji-ml/hanji/forecast"
-	"github.com/hanji-ml/hanji/internal/atomicfile"
 	"github.com/hanji-ml/hanji/plot"
 	"github.com/hanji-ml/hanji/series"
 )
@@ -22,28 +21,14 @@ func (o *forecastFlags) draw(w io.Writer, say func(string, ...any), p *series.Pa
 	if err != nil {
 		return err
 	}
-	pics := make([]plot.Forecast, len(at))
+	pics := make([]plot.Panel, len(at))
 	for i, k := range at {
 		pics[i] = o.picture(p, r, k)
 	}
-	type drawing interface {
-		Draw(io.Writer, plot.Format, plot.Options) error
-		Text(io.Writer, plot.Terminal) error
-	}
-	var page drawing
 	if len(pics) == 1 {
-		page = pics[0]
-	} else {
-		page = plot.Grid{Title: filepath.Base(p.Name), Panels: pics}
+		return writePicture(w, o.plot, pics[0])
 	}
-	if o.plot == "term" {
-		return page.Text(w, plot.Terminal{})
-	}
-	format, err := plot.FormatOf(o.plot)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(o.plot, func(w io.Writer) error { return page.Draw(w, format, plot.Options{}) })
+	return writePicture(w, o.plot, plot.Grid{Title: filepath.Base(p.Name), Panels: pics})
 }
 
 // drawn are the positions of the series to draw; it says which, where there are more.

@@ -131,7 +131,7 @@ func understood(args []string, whole bool) error {
 	if !whole {
 		return nil
 	}
-	if cmd.HasSubCommands() && cmd.HasParent() {
+	if cmd.HasSubCommands() && cmd.HasParent() && cmd.Flags().NArg() == 0 {
 		return fmt.Errorf("%s needs a command", cmd.CommandPath())
 	}
 	if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {

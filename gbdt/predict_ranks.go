@@ -1,0 +1,313 @@
+package gbdt
+
+import (
+	"math"
+	"slices"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
+)
+
+// rankedRun is consecutive trees compiled for many rows at a time. All that their splits ask of a value is its rank
+// among the thresholds of its feature, which is found once for all trees and fits a byte; a vector then holds the ranks
+// of 64 rows, and each split is a comparison of vectors (kernel.TreeLeaves).
+type rankedRun struct {
+	from    int // the first tree
+	columns []rankColumn
+	trees   []rankedTree
+	nodes   []kernel.TreeNode // the same trees for one row, in half a cache; nil where there are too many columns
+	roots   []int32           // of each tree among nodes
+}
+
+type rankedTree struct {
+	splits []kernel.TreeSplit
+	leafs  [maxRankedLeaves]float64 // from left to right
+}
+
+// rankColumn is a feature under one rule for what is missing.
+type rankColumn struct {
+	feature int32
+	rule    missingRule
+	bounds  [255]float64 // thresholds, then infinity; at most maxRankBounds, so that rank 255 is beyond all
+}
+
+const (
+	maxRankedLeaves = 256
+	maxRankBounds   = 254
+	// minRankedRows is how many rows a block needs: kernel.TreeLeaves takes its time for kernel.TreeRows of them.
+	minRankedRows = kernel.TreeRows / 4
+	// maxRowColumns is how many columns a run may have for single rows.
+	maxRowColumns = 256
+	// columnsPerTree is how many columns a run may have for each tree: ranking a value takes a sixth of a walk.
+	columnsPerTree = 4
+)
+
+// missingRule says what a split does with NaN and zero.
+type missingRule uint8
+
+const (
+	missingIsZero missingRule = iota // NaN goes where 0 goes
+	nanLeft
+	nanRight
+	zeroLeft // zero and NaN
+	zeroRight
+)
+
+func (t *tree) missingRule(i int32) missingRule {
+	rule := missingIsZero
+	switch t.missing(i) {
+	case missingNaN:
+		rule = nanRight
+	case missingZero:
+		rule = zeroRight
+	default:
+		return rule
+	}
+	if t.decisionType[i]&decisionDefaultLeft != 0 {
+		rule--
+	}
+	return rule
+}
+
+// rankable tells whether a tree can be part of a run.
+func (t *tree) rankable() bool {
+	if t.linear || t.numLeaves > maxRankedLeaves {
+		return false
+	}
+	for i, v := range t.threshold {
+		if v != v || t.decisionType[i]&decisionCategorical != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// rankTrees finds the runs worth compiling.
+func rankTrees(trees []*tree) []rankedRun {
+	if !kernel.HasTreeLeaves() {
+		return nil
+	}
+	var runs []rankedRun
+	var c rankCompiler
+	from := 0
+	finish := func(to int) {
+		if len(c.keys) <= columnsPerTree*(to-from) && to > from {
+			runs = append(runs, c.run(trees, from, to))
+		}
+		c = rankCompiler{}
+	}
+	for i, t := range trees {
+		switch {
+		case !t.rankable():
+			finish(i)
+			from = i + 1
+		case !c.add(t):
+			finish(i)
+			from = i
+			c.add(t)
+		}
+	}
+	finish(len(trees))
+	return runs
+}
+
+// rankCompiler gathers the thresholds of a run.
+type rankCompiler struct {
+	keys   []rankKey
+	bounds map[rankKey][]float64 // ascending
+}
+
+type rankKey struct {
+	feature int32
+	rule    missingRule
+}
+
+// add takes the thresholds of a tree, unless some feature gets too many.
+func (c *rankCompiler) add(t *tree) bool {
+	wanted := map[rankKey][]float64{}
+	for i, v := range t.threshold {
+		key := rankKey{t.splitFeature[i], t.missingRule(int32(i))}
+		b, ok := wanted[key]
+		if !ok {
+			b = slices.Clone(c.bounds[key])
+		}
+		if at, found := slices.BinarySearch(b, v); !found {
+			b = slices.Insert(b, at, v)
+		}
+		if len(b) > maxRankBounds {
+			return false
+		}
+		wanted[key] = b
+	}
+	if c.bounds == nil {
+		c.bounds = map[rankKey][]float64{}
+	}
+	for i := range t.threshold { // in the order of the splits: maps have none
+		key := rankKey{t.splitFeature[i], t.missingRule(int32(i))}
+		if _, ok := c.bounds[key]; !ok {
+			c.keys = append(c.keys, key)
+		}
+		c.bounds[key] = wanted[key]
+	}
+	return true
+}
+
+// run compiles trees whose thresholds were added.
+func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
+	r := rankedRun{from: from, columns: make([]rankColumn, len(c.keys)), trees: make([]rankedTree, to-from)}
+	place := map[rankKey]int{}
+	for i, key := range c.keys {
+		place[key] = i
+		column := &r.columns[i]
+		column.feature, column.rule = key.feature, key.rule
+		for j := range column.bounds {
+			column.bounds[j] = math.Inf(1)
+		}
+		copy(column.bounds[:], c.bounds[key])
+	}
+	for i, t := range trees[from:to] {
+		r.roots = append(r.roots, int32(len(r.nodes)))
+		out, leaf := &r.trees[i], 0
+		var visit func(node int32)
+		visit = func(node int32) {
+			entry := len(r.nodes)
+			if node < 0 {
+				r.nodes = append(r.nodes, kernel.NewTreeNode(uint8(leaf), 0, 0))
+				out.leafs[leaf] = t.leafValue[^node]
+				leaf++
+				return
+			}
+			key := rankKey{t.splitFeature[node], t.missingRule(node)}
+			at, _ := slices.BinarySearch(c.bounds[key], t.threshold[node])
+			split, right := len(out.splits), uint8(at+1)
+			out.splits = append(out.splits, kernel.TreeSplit{Column: uint32(place[key] * kernel.TreeRows), Right: right, From: uint8(leaf)})
+			r.nodes = append(r.nodes, 0)
+			visit(t.left[node])
+			out.splits[split].To = uint8(leaf)
+			r.nodes[entry] = kernel.NewTreeNode(uint8(place[key]), right, len(r.nodes)-entry)
+			visit(t.right[node])
+		}
+		root := int32(0)
+		if t.numLeaves == 1 {
+			root = ^0
+		}
+		visit(root)
+	}
+	if len(r.columns) > maxRowColumns {
+		r.nodes, r.roots = nil, nil
+	}
+	return r
+}
+
+// addRow adds trees from..to of the run to the scores of one row.
+func (r *rankedRun) addRow(p, row []float64, from, to int, finite bool) {
+	var ranks [maxRowColumns]uint8
+	for i := range r.columns {
+		c := &r.columns[i]
+		if v := row[c.feature]; finite && c.rule < zeroLeft {
+			ranks[i] = c.rankFinite(v)
+		} else {
+			ranks[i] = c.rank(v)
+		}
+	}
+	var at [rowTrees]int32
+	class := from % len(p)
+	for from < to {
+		n := copy(at[:min(to-from, rowTrees)], r.roots[from-r.from:])
+		kernel.TreeWalk(at[:n], r.nodes, &ranks)
+		for i, node := range at[:n] { // in the order of the trees
+			p[class] += r.trees[from-r.from+i].leafs[r.nodes[node].Column()]
+			if class++; class == len(p) {
+				class = 0
+			}
+		}
+		from += n
+	}
+}
+
+// rankFinite has no branch on the value: half of them would be predicted wrong.
+func (c *rankColumn) rankFinite(v float64) uint8 {
+	at := 0
+	for step := 128; step > 0; step >>= 1 {
+		at += step & int(int64(math.Float64bits(c.bounds[at+step-1]-v))>>63)
+	}
+	return uint8(at)
+}
+
+func (c *rankColumn) rank(v float64) uint8 {
+	one := [1]float64{v}
+	c.replaceMissing(one[:])
+	if v = one[0]; v != v && (c.rule == nanRight || c.rule == zeroRight) {
+		return 255
+	}
+	var out [1]uint8
+	kernel.Rank(out[:], one[:], &c.bounds)
+	return out[0]
+}
+
+// rankScratch is memory for one block of rows.
+type rankScratch struct {
+	values [kernel.TreeRows]float64
+	leaf   [kernel.TreeRows]uint8
+	ranks  []uint8 // of a column after the other
+}
+
+// rank finds the ranks of some rows for all columns of a run.
+func (s *rankScratch) rank(r *rankedRun, x []float64, features int, finite bool) {
+	rows := len(x) / features
+	n := len(r.columns) * kernel.TreeRows
+	s.ranks = slices.Grow(s.ranks[:0], n)[:n]
+	values := s.values[:rows]
+	for i := range r.columns {
+		c := &r.columns[i]
+		at := int(c.feature)
+		for j := range values {
+			values[j] = x[at]
+			at += features
+		}
+		ranks := s.ranks[i*kernel.TreeRows:][:rows]
+		if !finite || c.rule >= zeroLeft {
+			c.replaceMissing(values)
+		}
+		kernel.Rank(ranks, values, &c.bounds)
+		if (c.rule == nanRight && !finite) || c.rule == zeroRight {
+			for j, v := range values {
+				if v != v {
+					ranks[j] = 255
+				}
+			}
+		}
+	}
+}
+
+// replaceMissing leaves NaN for what is missing, whose rank is 0: left of all.
+func (c *rankColumn) replaceMissing(values []float64) {
+	for i, v := range values {
+		switch {
+		case c.rule == missingIsZero && v != v:
+			values[i] = 0
+		case c.rule >= zeroLeft && isZero(v):
+			values[i] = math.NaN()
+		}
+	}
+}
+
+// add adds trees from..to of the run to the scores of at most kernel.TreeRows rows that were ranked; tree n counts for
+// class n mod k.
+func (s *rankScratch) add(r *rankedRun, p []float64, k, from, to int) {
+	rows := len(p) / k
+	for n := from; n < to; n++ {
+		t := &r.trees[n-r.from]
+		kernel.TreeLeaves(s.leaf[:], s.ranks, t.splits)
+		if k == 1 {
+			for i, leaf := range s.leaf[:rows] {
+				p[i] += t.leafs[leaf]
+			}
+			continue
+		}
+		at := n % k
+		for _, leaf := range s.leaf[:rows] {
+			p[at] += t.leafs[leaf]
+			at += k
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package kernel
+
+import "fmt"
+
+// GatherWidth is how many bytes of a row GatherBins copies.
+const GatherWidth = 32
+
+// AddBins adds rows in order to four histograms of sums of gradients and hessians:
+//
+//	h[k][bins[i·stride+k]] += pairs[i] for k < 4
+//
+// with the same bits on every path. The histograms must not overlap.
+func AddBins(h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32) {
+	if len(pairs) == 0 {
+		return
+	}
+	if stride < 4 || len(bins) < (len(pairs)-1)*stride+4 {
+		panic(fmt.Sprintf("kernel: AddBins: %d bins are not %d rows, %d apart", len(bins), len(pairs), stride))
+	}
+	if addBins(h, bins, stride, pairs) {
+		return
+	}
+	addBinsGeneric(h, bins, stride, pairs)
+}
+
+func addBinsGeneric(h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32) {
+	h0, h1, h2, h3 := h[0], h[1], h[2], h[3]
+	for _, p := range pairs {
+		b := bins[:4:4]
+		g, h := float64(p[0]), float64(p[1])
+		e := &h0[b[0]]
+		e[0] += g
+		e[1] += h
+		e = &h1[b[1]]
+		e[0] += g
+		e[1] += h
+		e = &h2[b[2]]
+		e[0] += g
+		e[1] += h
+		e = &h3[b[3]]
+		e[0] += g
+		e[1] += h
+		bins = bins[min(stride, len(bins)):]
+	}
+}
+
+// AddIntBins is AddBins for integers:
+//
+//	h[k][bins[i·stride+k]] += sums[i] for k < 4
+func AddIntBins(h *[4]*[256]int64, bins []uint8, stride int, sums []int64) {
+	if len(sums) == 0 {
+		return
+	}
+	if stride < 4 || len(bins) < (len(sums)-1)*stride+4 {
+		panic(fmt.Sprintf("kernel: AddIntBins: %d bins are not %d rows, %d apart", len(bins), len(sums), stride))
+	}
+	if addIntBins(h, bins, stride, sums) {
+		return
+	}
+	for _, v := range sums {
+		b := bins[:4:4]
+		h[0][b[0]] += v
+		h[1][b[1]] += v
+		h[2][b[2]] += v
+		h[3][b[3]] += v
+		bins = bins[min(stride, len(bins)):]
+	}
+}
+
+// GatherBins copies GatherWidth bytes of each row: dst[32i:32i+32] = src[rows[i]·stride:][:32]. It waits for many of them
+// at a time where they are not in the cache.
+func GatherBins(dst, src []uint8, stride int, rows []int32) {
+	if len(dst) < GatherWidth*len(rows) {
+		panic(fmt.Sprintf("kernel: GatherBins: no room for %d rows in %d bytes", len(rows), len(dst)))
+	}
+	last := (len(src) - GatherWidth) / max(stride, 1)
+	for _, row := range rows {
+		if uint(row) > uint(last) || len(src) < GatherWidth {
+			panic(fmt.Sprintf("kernel: GatherBins: row %d of %d bytes, %d apart", row, len(src), stride))
+		}
+	}
+	if len(rows) == 0 || gatherBins(dst, src, stride, rows) {
+		return
+	}
+	for i, row := range rows {
+		copy(dst[GatherWidth*i:][:GatherWidth], src[int(row)*stride:])
+	}
+}
+
+// GatherPairs is dst[i] = src[rows[i]].
+func GatherPairs(dst, src [][2]float32, rows []int32) {
+	dst = dst[:len(rows)]
+	for _, row := range rows {
+		_ = src[row]
+	}
+	if len(rows) == 0 || gatherPairs(dst, src, rows) {
+		return
+	}
+	for i, row := range rows {
+		dst[i] = src[row]
+	}
+}
+
+// TreeRows is how many rows TreeLeaves takes at a time.
+const TreeRows = 512
+
+// TreeSplit is a split of a tree of at most 256 leaves, which are numbered from left to right. A row goes right if its
+// byte in the column of ranks is at least Right. From is the first leaf below the split, To the first one on its right.
+type TreeSplit struct {
+	Column          uint32 // where the column begins
+	Right, From, To uint8
+	_               uint8
+}
+
+// TreeLeaves finds the leaves of TreeRows rows. Splits come before those below them, so that a row stands at the first
+// leaf of a subtree until its root has sent it right: all rows look at all splits, and there is no branch. This costs
+// less than walking down as long as a vector holds several times more rows than a tree has levels.
+func TreeLeaves(leaf, ranks []uint8, splits []TreeSplit) {
+	leaf = leaf[:TreeRows]
+	for _, s := range splits {
+		_ = ranks[int(s.Column):][:TreeRows]
+	}
+	if len(splits) > 0 && treeLeaves(leaf, ranks, splits) {
+		return
+	}
+	clear(leaf)
+	for _, s := range splits {
+		column := ranks[int(s.Column):][:TreeRows]
+		for i, at := range leaf {
+			if at == s.From && column[i] >= s.Right {
+				leaf[i] = s.To
+			}
+		}
+	}
+}
+
+// HasTreeLeaves tells whether this processor has vectors for TreeLeaves: without them walking down is faster.
+func HasTreeLeaves() bool { return hasTreeLeaves() }
+
+// TreeNode is a node of trees that lie one after another, parents before children: a split sends a value of at least Right
+// in column Column by Skip nodes on, others to the next. A leaf has Right and Skip 0, and its number as column.
+type TreeNode uint32
+
+// NewTreeNode makes a node. skip is at most 65535.
+func NewTreeNode(column, right uint8, skip int) TreeNode {
+	return TreeNode(column) | TreeNode(right)<<8 | TreeNode(skip)<<16
+}
+
+// Column is the split's column, or the number of a leaf.
+func (n TreeNode) Column() uint8 { return uint8(n) }
+
+// TreeWalk moves a row that stands at the root at[i] of each tree down to its leaf. ranks are the row's, by column. No path
+// of the nodes may lead beyond them: it is not checked.
+func TreeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) {
+	n := treeWalk(at, nodes, ranks)
+	for i, node := range at[n:] {
+		for {
+			v := nodes[node]
+			by := int32(1)
+			if ranks[v.Column()] >= uint8(v>>8) {
+				by = int32(v >> 16)
+			}
+			if by == 0 {
+				break
+			}
+			node += by
+		}
+		at[n+i] = node
+	}
+}
+
+// Rank counts for each number how many of the bounds are below it; bounds ascend, and NaN is above none.
+func Rank(dst []uint8, x []float64, bounds *[255]float64) {
+	dst = dst[:len(x)]
+	n := rank(dst, x, bounds)
+	for i, v := range x[n:] {
+		at := 0
+		for step := 128; step > 0; step >>= 1 {
+			if v > bounds[at+step-1] {
+				at += step
+			}
+		}
+		dst[n+i] = uint8(at)
+	}
+}
