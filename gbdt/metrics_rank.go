@@ -51,6 +51,9 @@ func (e *evaluator) initRanked(ds *Dataset) {
 
 // initMulti is for metrics of several classes.
 func (e *evaluator) initMulti(ds *Dataset, o *Options, f transform) error {
+	if o.NumClass < 2 {
+		return fmt.Errorf("needs num_class of at least 2, and an objective of several classes")
+	}
 	class, err := classesOf(ds, o.NumClass)
 	if err != nil {
 		return err
@@ -230,7 +233,7 @@ func (e *evaluator) initQueries(ds *Dataset, o *Options) error {
 		e.names = append(e.names, fmt.Sprintf("%s@%d", e.name, k))
 	}
 	if ds.queries == nil {
-		return fmt.Errorf("needs the sizes of the queries (Data.Group)")
+		return fmt.Errorf("needs the sizes of the queries: Data.Group, X.query beside a file X, or group_column")
 	}
 	queries := len(ds.queries) - 1
 	one, err := e.queryMetric(ds, o, ks)

@@ -25,7 +25,7 @@ func newDCG(ds *Dataset, o *Options) (*dcg, error) {
 		}
 	}
 	if ds.queries == nil {
-		return nil, fmt.Errorf("ranking needs the sizes of the queries (Data.Group)")
+		return nil, fmt.Errorf("ranking needs the sizes of the queries: Data.Group, X.query beside a file X, or group_column")
 	}
 	most := 0
 	for q := range len(ds.queries) - 1 {
