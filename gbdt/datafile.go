@@ -45,7 +45,8 @@ func OpenData(path string, o Options) (Data, error) {
 func looksLibSVM(r *bufio.Reader) bool {
 	head, _ := r.Peek(r.Size())
 	for line := range strings.Lines(string(head)) {
-		words := strings.Fields(line)
+		line, _, _ = strings.Cut(line, "#")
+		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "qid:") })
 		if len(words) < 2 {
 			if len(words) == 1 && strings.ContainsAny(words[0], ",;\t") {
 				return false
@@ -54,7 +55,8 @@ func looksLibSVM(r *bufio.Reader) bool {
 		}
 		index, _, ok := strings.Cut(words[1], ":")
 		_, err := strconv.Atoi(index)
-		return ok && err == nil
+		_, bad := parseF64(words[0])
+		return ok && err == nil && bad == nil
 	}
 	return false
 }
@@ -77,8 +79,24 @@ func (s selector) has(name string, index int) bool {
 	return slices.Contains(s.words, strconv.Itoa(index))
 }
 
+// check refuses words that no column of a file has; columns is how many their indices count.
+func (s selector) check(option, path string, names []string, columns int, header bool) error {
+	for _, w := range s.words {
+		n, err := strconv.Atoi(w)
+		switch {
+		case s.named && !header:
+			return fmt.Errorf("gbdt: %s: %s=name:%s needs names; header=true says that the first line has them", path, option, clip(w))
+		case s.named && !slices.Contains(names, w):
+			return fmt.Errorf("gbdt: %s: %s=name:%s: there is no such column; there are %s", path, option, clip(w), clip(strings.Join(names, ", ")))
+		case !s.named && (err != nil || n < 0 || n >= columns):
+			return fmt.Errorf("gbdt: %s: %s=%s: want a column in 0..%d, or name:…", path, option, clip(w), columns-1)
+		}
+	}
+	return nil
+}
+
 // columnRoles tells by the options what the columns of a table are.
-func columnRoles(names []string, o *Options) (roles, error) {
+func columnRoles(names []string, path string, o *Options) (roles, error) {
 	label := newSelector(o.LabelColumn)
 	if len(label.words) == 0 {
 		label.words = []string{"0"}
@@ -104,8 +122,16 @@ func columnRoles(names []string, o *Options) (roles, error) {
 		}
 		r.columns, r.place, r.text = append(r.columns, c), append(r.place, i), append(r.text, ignored)
 	}
-	if r.label < 0 {
-		return r, fmt.Errorf("gbdt: no label column %q", o.LabelColumn)
+	if err := label.check("label_column", path, names, len(names), o.Header); err != nil {
+		return r, err
+	}
+	if len(r.columns) == 0 {
+		return r, fmt.Errorf("gbdt: %s has one column only, the label's", path)
+	}
+	for option, s := range map[string]selector{"weight_column": weight, "group_column": group, "ignore_column": ignore, "categorical_feature": categorical} {
+		if err := s.check(option, path, names, len(r.columns), o.Header); err != nil {
+			return r, err
+		}
 	}
 	setCategorical(r.columns, o)
 	return r, nil
@@ -123,13 +149,13 @@ func setCategorical(columns []Column, o *Options) {
 func readTableData(r io.Reader, path string, o *Options) (Data, error) {
 	t, err := table.Read(r, path, table.Options{Header: tableHeader(o)})
 	if err != nil {
-		return Data{}, err
+		return Data{}, textHint(err, o)
 	}
 	names := make([]string, len(t.Columns))
 	for i := range t.Columns {
 		names[i] = t.Columns[i].Name
 	}
-	roles, err := columnRoles(names, o)
+	roles, err := columnRoles(names, path, o)
 	if err != nil {
 		return Data{}, err
 	}
@@ -137,7 +163,7 @@ func readTableData(r io.Reader, path string, o *Options) (Data, error) {
 	for i := range t.Columns {
 		if values[i], err = t.Columns[i].AsFloats(); err != nil {
 			if k := slices.Index(roles.place, i); k < 0 || !roles.text[k] {
-				return Data{}, textError(t, &t.Columns[i], err)
+				return Data{}, textError(t, &t.Columns[i], err, o)
 			}
 			values[i] = make([]float64, t.Rows())
 		}
@@ -155,14 +181,33 @@ func readTableData(r io.Reader, path string, o *Options) (Data, error) {
 	return d, nil
 }
 
-// textError says where the text in a number column is.
-func textError(t *table.Table, c *table.Column, err error) error {
+// textError says where the text in a number column is, and what to do.
+func textError(t *table.Table, c *table.Column, err error, o *Options) error {
 	for i := range c.Len() {
 		if _, bad := strconv.ParseFloat(strings.TrimSpace(c.Text(i)), 64); bad != nil && !c.IsMissing(i) {
-			return fmt.Errorf("gbdt: %s: column %q: %q is no number", t.Where(i), c.Name, clip(c.Text(i)))
+			return fmt.Errorf("gbdt: %s: column %q: %q is not a number; %s", t.Where(i), c.Name, clip(c.Text(i)), textRemedy(strings.HasSuffix(t.Where(i), ":1"), o))
 		}
 	}
 	return fmt.Errorf("gbdt: %w", err)
+}
+
+func textRemedy(first bool, o *Options) string {
+	if first && !o.Header {
+		return "is the first line a header? then give header=true"
+	}
+	return "leave the cell empty if it is missing, or the column out with ignore_column"
+}
+
+// textHint puts what can be done here in place of what package table advises about text in a number column.
+func textHint(err error, o *Options) error {
+	var e *table.Error
+	if !errors.As(err, &e) || e.Column == "" {
+		return err
+	}
+	said := *e
+	what, _, _ := strings.Cut(e.Msg, "; fix the cell")
+	said.Msg = what + "; " + textRemedy(e.Line == 1, o)
+	return &said
 }
 
 // runs gives the lengths of runs of equal query ids.
@@ -183,8 +228,8 @@ func (d *Data) openSideFiles(path string) error {
 	if err != nil {
 		return err
 	}
-	if weight != nil {
-		d.Weight = slices.Concat(weight...)
+	if d.Weight, err = onePerLine(weight, path+".weight", d.Weight); err != nil {
+		return err
 	}
 	init, err := readNumbers(path + ".init")
 	if err != nil {
@@ -205,14 +250,33 @@ func (d *Data) openSideFiles(path string) error {
 	if err != nil || query == nil {
 		return err
 	}
+	sizes, err := onePerLine(query, path+".query", nil)
+	if err != nil {
+		return err
+	}
 	d.Group = nil
-	for i, v := range slices.Concat(query...) {
+	for i, v := range sizes {
 		if v != float64(int(v)) || v < 0 {
 			return fmt.Errorf("gbdt: %s.query: size %d is %g, want a whole number", path, i, v)
 		}
 		d.Group = append(d.Group, int(v))
 	}
 	return nil
+}
+
+// onePerLine takes the numbers of a file that has one in each line; none is what there is without the file.
+func onePerLine(lines [][]float64, path string, none []float64) ([]float64, error) {
+	if lines == nil {
+		return none, nil
+	}
+	out := make([]float64, len(lines))
+	for i, row := range lines {
+		if len(row) != 1 {
+			return nil, fmt.Errorf("gbdt: %s: line %d has %d numbers, want one", path, i+1, len(row))
+		}
+		out[i] = row[0]
+	}
+	return out, nil
 }
 
 // readNumbers reads lines of numbers; nil if there is no such file.
@@ -230,7 +294,7 @@ func readNumbers(path string) ([][]float64, error) {
 	for line := 1; sc.Scan(); line++ {
 		row, err := parseList(strings.ReplaceAll(sc.Text(), "\t", " "), parseF64)
 		if err != nil {
-			return nil, fmt.Errorf("gbdt: %s: line %d: %q are no numbers", path, line, clip(sc.Text()))
+			return nil, fmt.Errorf("gbdt: %s: line %d: %q is not a number", path, line, clip(sc.Text()))
 		}
 		if row != nil {
 			out = append(out, row)

@@ -36,10 +36,23 @@ func TestOpenData(t *testing.T) {
 	}
 }
 
+// LibSVM text is told from a table where queries stand before features, and where the first row has none.
+func TestOpenDataQID(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.svm")
+	for text, group := range map[string][]int{"1 qid:4 0:2\n0 qid:4 1:3\n1 qid:5 0:2\n": {2, 1}, "1\n0 1:3\n1 0:2\n": nil} {
+		write(t, file, text)
+		d, err := OpenData(file, Options{})
+		must(t, err)
+		if len(d.Columns) != 2 || d.Columns[1].Values[1] != 3 || !reflect.DeepEqual(d.Group, group) {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
 func TestOpenDataErrors(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ data, side, sideText, want string }{
-		"text":     {"1,2\n0,x\n", "", "", `"x" is no number`},
+		"text":     {"1,2\n0,x\n", "", "", `"x" is not a number; leave the cell empty`},
 		"ragged":   {"1,2\n0,3,4\n", "", "", "ragged:2: 3 fields"},
 		"empty":    {"", "", "", ""},
 		"weights":  {"1,2\n0,3\n", ".weight", "1\nx\n", "line 2"},

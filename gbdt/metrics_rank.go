@@ -51,6 +51,9 @@ func (e *evaluator) initRanked(ds *Dataset) {
 
 // initMulti is for metrics of several classes.
 func (e *evaluator) initMulti(ds *Dataset, o *Options, f transform) error {
+	if o.NumClass < 2 {
+		return fmt.Errorf("needs num_class of at least 2, and an objective of several classes")
+	}
 	class, err := classesOf(ds, o.NumClass)
 	if err != nil {
 		return err
@@ -123,12 +126,20 @@ func (e *evaluator) initAUCMu(ds *Dataset, o *Options, class []int32) error {
 		rows[c] = append(rows[c], int32(i))
 		mass[c] += ds.weightOf(i)
 	}
+	var pairs [][2]int
+	for a := range k {
+		for b := a + 1; b < k; b++ {
+			pairs = append(pairs, [2]int{a, b})
+		}
+	}
 	e.eval = func(score, out []float64) {
-		sum := 0.0
-		for a := range k {
-			for b := a + 1; b < k; b++ {
-				sum += pairAUC(ds, class, score, weights[a], weights[b], slices.Concat(rows[a], rows[b]), a, b, n) / mass[a] / mass[b]
-			}
+		parts, sum := make([]float64, len(pairs)), 0.0
+		par.For(len(pairs), 1, func(i, _ int) {
+			a, b := pairs[i][0], pairs[i][1]
+			parts[i] = pairAUC(ds, class, score, weights[a], weights[b], slices.Concat(rows[a], rows[b]), a, b, n) / mass[a] / mass[b]
+		})
+		for _, v := range parts {
+			sum += v
 		}
 		out[0] = 2 * sum / float64(k) / float64(k-1)
 	}
@@ -176,14 +187,16 @@ func pairAUC(ds *Dataset, class []int32, score, wa, wb []float64, rows []int32, 
 		}
 		list[i] = entry{row, t * v}
 	}
-	slices.SortStableFunc(list, func(x, y entry) int {
-		switch {
-		case math.Abs(x.dist-y.dist) < epsilon: // the other class comes first
-			return int(class[y.row]) - int(class[x.row])
-		case x.dist < y.dist:
+	slices.SortFunc(list, func(x, y entry) int {
+		switch d := x.dist - y.dist; {
+		case d <= -epsilon:
 			return -1
+		case d >= epsilon:
+			return 1
+		case class[x.row] != class[y.row]: // the other class comes first
+			return int(class[y.row] - class[x.row])
 		}
-		return 1
+		return int(x.row - y.row)
 	})
 	var sum, others, tied, last float64
 	for _, x := range list {
@@ -220,7 +233,7 @@ func (e *evaluator) initQueries(ds *Dataset, o *Options) error {
 		e.names = append(e.names, fmt.Sprintf("%s@%d", e.name, k))
 	}
 	if ds.queries == nil {
-		return fmt.Errorf("needs the sizes of the queries (Data.Group)")
+		return fmt.Errorf("needs the sizes of the queries: Data.Group, X.query beside a file X, or group_column")
 	}
 	queries := len(ds.queries) - 1
 	one, err := e.queryMetric(ds, o, ks)

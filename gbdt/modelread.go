@@ -103,6 +103,9 @@ func (p *modelReader) model() (*Model, error) {
 // header reads up to the first tree; sizes is the number of entries in tree_sizes, −1 if there is no such line.
 func (p *modelReader) header(m *Model) (sizes int, err error) {
 	line, err := p.next()
+	if err != nil && !strings.HasPrefix("tree", p.rest) {
+		line, err = p.rest, nil // text without any line, or none at all
+	}
 	if err != nil {
 		return 0, err
 	}

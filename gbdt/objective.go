@@ -240,8 +240,11 @@ func (obj *objective) initExponential(ds *Dataset, o *Options) error {
 	label, w := ds.label, ds.weight
 	sum := 0.0
 	for i, v := range label {
-		if v < 0 || v == 0 && obj.name == "gamma" {
-			return fmt.Errorf("the label of row %d is %g, want it positive", i, v)
+		switch {
+		case v <= 0 && obj.name == "gamma":
+			return fmt.Errorf("the label of row %d is %g, want it above 0", i, v)
+		case v < 0:
+			return fmt.Errorf("the label of row %d is %g, want 0 or more", i, v)
 		}
 		sum += float64(v)
 	}

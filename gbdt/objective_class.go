@@ -79,6 +79,9 @@ func (b *binaryLoss) average() float64 {
 }
 
 func (obj *objective) initBinary(ds *Dataset, o *Options) error {
+	if err := checkKinds(ds.label); err != nil {
+		return err
+	}
 	b := newBinaryLoss(ds, o, func(v float32) bool { return v > 0 })
 	obj.text = "binary sigmoid:" + string(appendShort(nil, o.Sigmoid))
 	obj.gradients, obj.positives = b.gradients, b.positives
@@ -87,11 +90,26 @@ func (obj *objective) initBinary(ds *Dataset, o *Options) error {
 	return nil
 }
 
+// checkKinds refuses labels of more than two values. LightGBM takes any above 0 for positive, which is seldom meant.
+func checkKinds(label []float32) error {
+	first, second := label[0], label[0]
+	for i, v := range label {
+		switch {
+		case v == first || v == second:
+		case first == second:
+			second = v
+		default:
+			return fmt.Errorf("the label of row %d is %g where others are %g and %g, want two classes; multiclass has more", i, v, first, second)
+		}
+	}
+	return nil
+}
+
 // classOf checks that labels are classes.
 func classesOf(ds *Dataset, classes int) ([]int32, error) {
 	out := make([]int32, len(ds.label))
 	for i, v := range ds.label {
-		if v < 0 || int(v) >= classes {
+		if v < 0 || int(v) >= classes || v != float32(int(v)) {
 			return nil, fmt.Errorf("the label of row %d is %g, want a class in 0..%d", i, v, classes-1)
 		}
 		out[i] = int32(v)

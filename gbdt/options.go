@@ -307,14 +307,25 @@ func (p *param) parse(field any, text string) (err error) {
 		*f, err = parseList(text, parseI8)
 	}
 	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
-		return errors.New("is no number of its kind")
+		switch field.(type) {
+		case *int:
+			return errors.New("want a whole number")
+		case *float64:
+			return errors.New("want a number")
+		case *[]float64:
+			return errors.New("want numbers, with commas between")
+		}
+		return errors.New("want whole numbers, with commas between")
 	}
 	return err
 }
 
 func (p *param) bound(v float64) error {
-	if v >= p.lo && v <= p.hi && !(p.open && v == p.lo) {
+	if v >= p.lo && v <= p.hi && !(p.open && v == p.lo) && !math.IsInf(v, 0) {
 		return nil
+	}
+	if math.IsInf(v, 1) && math.IsInf(p.hi, 1) {
+		return errors.New("want a number that is finite")
 	}
 	want := fmt.Sprintf("%g or more", p.lo)
 	if p.open {

@@ -76,12 +76,14 @@ func TestSetErrors(t *testing.T) {
 		"tree_learner=data":        "not supported",
 		"num_machines=4":           "not supported",
 		"num_grad_quant_bins=1":    "want 2 or more, at most 255",
-		"num_leaves=many":          "no number",
+		"num_leaves=many":          "want a whole number",
 		"num_leaves=1":             "want more than 1, at most 131072",
 		"learning_rate=0":          "want more than 0",
+		"learning_rate=inf":        "want a number that is finite",
+		"learning_rate=1e400":      "want a number",
 		"feature_fraction=nan":     "want more than 0, at most 1",
 		"boost_from_average=maybe": "true or false",
-		"mc=1,x":                   "no number",
+		"mc=1,x":                   "want whole numbers, with commas",
 	} {
 		var o Options
 		k, v, _ := strings.Cut(set, "=")

@@ -63,6 +63,8 @@ func (o *Options) checkConflicts() error {
 		return fmt.Errorf("gbdt: objective %s has one class, num_class=%d", o.Objective, o.NumClass)
 	case o.NumClass > 1<<16:
 		return fmt.Errorf("gbdt: num_class=%d is too many, want at most %d", o.NumClass, 1<<16)
+	case slices.ContainsFunc(o.MonotoneConstraints, func(v int8) bool { return v < -1 || v > 1 }):
+		return fmt.Errorf("gbdt: monotone_constraints: want 1, -1 or 0 for each feature")
 	case o.LinearTree && o.ZeroAsMissing:
 		return fmt.Errorf("gbdt: linear_tree needs zero_as_missing=false")
 	case o.LinearTree && o.Objective == "regression_l1":

@@ -126,7 +126,10 @@ func (r *RowReader) roles(m *Model, names []string, o *Options) (*tableFile, err
 		t.choose(names)
 		return t, nil
 	}
-	label := m.labelColumn(names, o)
+	label, err := m.labelColumn(names, r.name, o)
+	if err != nil {
+		return nil, err
+	}
 	feature := 0
 	for i := range names {
 		if i != label && feature < r.features {
@@ -146,17 +149,25 @@ func (r *RowReader) roles(m *Model, names []string, o *Options) (*tableFile, err
 }
 
 // labelColumn is the place of the label in a table without a header, −1 where it has none.
-func (m *Model) labelColumn(names []string, o *Options) int {
+func (m *Model) labelColumn(names []string, path string, o *Options) (int, error) {
 	if len(names) == m.NumFeatures() {
-		return -1
+		return -1, nil
 	}
 	label := newSelector(o.LabelColumn)
-	for i, name := range names {
-		if label.has(name, i) {
-			return i
+	if !label.named { // names may be those of the training data
+		if err := label.check("label_column", path, names, len(names), false); err != nil {
+			return 0, err
 		}
 	}
-	return max(m.labelIndex, 0)
+	for i, name := range names {
+		if label.has(name, i) {
+			return i, nil
+		}
+	}
+	if m.labelIndex >= len(names) && !o.PredictDisableShapeCheck {
+		return 0, fmt.Errorf("gbdt: %s has %d columns, the model was trained with the label in column %d; give label_column", path, len(names), m.labelIndex)
+	}
+	return max(m.labelIndex, 0), nil
 }
 
 // Missing names the features that a table with a header has no column for.

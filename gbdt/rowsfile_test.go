@@ -72,6 +72,7 @@ func TestReadRows(t *testing.T) {
 		"narrow":    {"1,2\n4,5\n", Options{PredictDisableShapeCheck: true}, []float64{1, 0, 0, 4, 0, 0}, nil},
 		"wide":      {"1,0,2,3,4\n5,0,6,7,8\n", Options{PredictDisableShapeCheck: true}, []float64{1, 2, 0, 5, 6, 0}, nil},
 		"libsvm":    {"1 1:2\n0 0:3 9:4\n", Options{}, []float64{0, 2, 0, 3, 0, 0}, nil},
+		"bare":      {"1 # no feature\n\n0 1:2\n", Options{}, []float64{0, 0, 0, 0, 2, 0}, nil},
 		"tabs, one": {"1\t2\t3\n", Options{}, []float64{1, 2, 0}, nil},
 		"json":      {"{\"b\":1,\"z\":\"q\",\"a\":2}\n{\"b\":3,\"z\":\"q\",\"a\":4}\n", Options{Header: true}, []float64{2, 1, 0, 4, 3, 0}, []string{"id"}},
 	} {
@@ -93,7 +94,9 @@ func TestReadRows(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"bad text":   {"0,1,2,3\n0,x,2,3\n", Options{LabelColumn: "0"}, `rows:2: column "column2": "x" is no number`},
+		"bad text":   {"0,1,2,3\n0,x,2,3\n", Options{LabelColumn: "0"}, `rows:2: column "column2": "x" is not a number; leave the cell empty`},
+		"names":      {"a,b,id\n" + strings.Repeat("1,2,3\n", 9), Options{}, `rows:1: column "column1": "a" is not a number; is the first line a header? then give header=true`},
+		"label":      {"0,1,2,3\n", Options{LabelColumn: "4"}, "label_column=4: want a column in 0..3"},
 		"too narrow": {"1,2\n", Options{}, "the data has 1 features, the model 3; predict_disable_shape_check=true"},
 		"no names":   {"1,2\n3,4\n", Options{Header: true}, "is the first line a header?"},
 		"nothing":    {"", Options{}, "rows: the file is empty"},

@@ -1,6 +1,11 @@
 package gbdt
 
-import "math"
+import (
+	"math"
+	"unsafe"
+
+	"github.com/hanji-ml/hanji/internal/kernel"
+)
 
 // splitInfo is the best split of a leaf, or of one feature of it (split_info.hpp). Hessians are without epsilon.
 type splitInfo struct {
@@ -263,34 +268,14 @@ func (s *search) scanRight(skipDefault, nan bool) {
 
 // scanPlain is scanRight for the most common case: nothing is missing, nothing is constrained or smoothed.
 func (s *search) scanPlain() candidate {
-	factor := float64(s.count) / s.hess
-	grad, hess, count, l2, shift := s.grad, s.hess, s.count, s.l2, s.shift
-	minData, minHess := s.minData, s.minHess
-	rg, rh, rc := 0.0, epsilon, 0
-	best := candidate{gain: minScore, threshold: int32(len(s.bins))}
-	bins := s.bins
-	for b := len(bins) - 1; b >= 1; b-- {
-		e := bins[b]
-		rg += e.grad
-		rh += e.hess
-		rc += roundInt(e.hess * factor)
-		if rc < minData || rh < minHess {
-			continue
-		}
-		lc, lh := count-rc, hess-rh
-		if lc < minData || lh < minHess {
-			break
-		}
-		lg := grad - rg
-		gain := lg*lg/(lh+l2) + rg*rg/(rh+l2)
-		if gain > shift {
-			s.splittable = true
-			if gain > best.gain {
-				best.grad, best.hess, best.count, best.threshold, best.gain = lg, lh, lc, int32(b-1), gain
-			}
-		}
+	k := kernel.SplitScan{Grad: s.grad, Hess: s.hess, L2: s.l2, Gain: s.shift, MinHess: s.minHess, Factor: float64(s.count) / s.hess,
+		Count: s.count, MinData: s.minData, Right: [2]float64{0, epsilon}}
+	kernel.ScanSplits(unsafe.Slice((*[2]float64)(unsafe.Pointer(unsafe.SliceData(s.bins))), len(s.bins)), &k)
+	if k.At == 0 {
+		return candidate{gain: minScore, threshold: int32(len(s.bins))}
 	}
-	return best
+	s.splittable = true
+	return candidate{gain: k.Gain, grad: s.grad - k.Right[0], hess: s.hess - k.Right[1], count: s.count - k.Count, threshold: int32(k.At - 1)}
 }
 
 // scanLeft goes through thresholds from the first bin up; what is missing is on the right.

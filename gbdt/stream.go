@@ -146,7 +146,9 @@ func openStreamed(path string, o *Options, features int) (*streamed, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case s.rows() == 0 || s.rows() > math.MaxInt32:
+	case s.rows() == 0:
+		return nil, fmt.Errorf("gbdt: %s has no rows", path)
+	case s.rows() > math.MaxInt32:
 		return nil, fmt.Errorf("gbdt: %s has %d rows, want 1 to %d", path, s.rows(), math.MaxInt32)
 	}
 	if features == 0 {

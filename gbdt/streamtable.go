@@ -27,7 +27,7 @@ func newTableFile(path string, o *Options) (*tableFile, error) {
 	}
 	defer p.close()
 	names := p.(*tablePieces).r.Names()
-	if t.r, err = columnRoles(names, o); err != nil {
+	if t.r, err = columnRoles(names, path, o); err != nil {
 		return nil, err
 	}
 	t.choose(names)
@@ -119,7 +119,7 @@ func (p *tablePiece) count() (rows, features int, err error) {
 func (p *tablePiece) parse() (pieceRows, error) {
 	b, err := p.b.Table()
 	if err != nil {
-		return nil, err
+		return nil, textHint(err, p.t.o)
 	}
 	return p.t.rows(b)
 }
@@ -136,7 +136,7 @@ func (t *tableFile) rows(b *table.Table) (*tableRows, error) {
 		}
 		if values[i], err = b.Columns[i].AsFloats(); err != nil {
 			if k := slices.Index(t.r.place, place); k < 0 || !t.r.text[k] {
-				return nil, textError(b, &b.Columns[i], err)
+				return nil, textError(b, &b.Columns[i], err, t.o)
 			}
 			values[i] = make([]float64, b.Rows())
 		}

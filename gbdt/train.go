@@ -101,7 +101,7 @@ func newTrainer(ds *Dataset, o *Options) (*trainer, error) {
 		return nil, fmt.Errorf("gbdt: monotone_constraints do not go with objective %s, whose leaves are renewed", t.obj.name)
 	}
 	if o.BaggingByQuery && ds.queries == nil {
-		return nil, fmt.Errorf("gbdt: bagging_by_query needs the sizes of the queries (Data.Group)")
+		return nil, fmt.Errorf("gbdt: bagging_by_query needs the sizes of the queries: Data.Group, X.query beside a file X, or group_column")
 	}
 	if len(ds.used) > 0 {
 		if t.learner, err = newLearner(ds, o); err != nil {
@@ -135,7 +135,7 @@ func newTrainer(ds *Dataset, o *Options) (*trainer, error) {
 func (t *trainer) start(score []float64, ds *Dataset) error {
 	if ds.init != nil {
 		if len(ds.init) != len(score) {
-			return fmt.Errorf("gbdt: %d initial scores, want %d rows × %d", len(ds.init), ds.rows, t.obj.classes)
+			return fmt.Errorf("gbdt: %d initial scores (Data.InitScore, X.init), want %d rows × %d trees an iteration", len(ds.init), ds.rows, t.obj.classes)
 		}
 		copy(score, ds.init)
 		t.hasInit = true

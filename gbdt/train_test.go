@@ -264,8 +264,12 @@ func TestBadData(t *testing.T) {
 		"groups short":        {func(d *Data) { d.Group = []int{60} }, Options{}, "60 rows together"},
 		"no groups":           {nil, Options{Objective: "lambdarank"}, "sizes of the queries"},
 		"classes":             {nil, Options{Objective: "multiclass", NumClass: 3}, "want a class in 0..2"},
+		"half a class":        {func(d *Data) { d.Label = slicesRepeat(0.5, 100) }, Options{Objective: "multiclass", NumClass: 3}, "is 0.5, want a class in 0..2"},
+		"three kinds":         {nil, Options{Objective: "binary"}, "want two classes; multiclass has more"},
+		"class metric":        {nil, Options{Metric: []string{"multi_logloss"}}, "needs num_class of at least 2"},
+		"monotone":            {nil, Options{MonotoneConstraints: []int8{0, 0, 2, 0, 0}}, "want 1, -1 or 0"},
 		"class count":         {nil, Options{Objective: "multiclass"}, "num_class"},
-		"negative counts":     {nil, Options{Objective: "poisson"}, "want it positive"},
+		"negative counts":     {nil, Options{Objective: "poisson"}, "want 0 or more"},
 		"probabilities":       {nil, Options{Objective: "cross_entropy"}, "want it in [0, 1]"},
 		"objective":           {nil, Options{Objective: "magic"}, `objective "magic" is not known`},
 		"metric":              {nil, Options{Metric: []string{"magic"}}, "magic"},
@@ -321,6 +325,11 @@ func TestDegenerateData(t *testing.T) {
 		for _, o := range []Options{{}, {Objective: "binary"}, {Objective: "regression_l1"}, {UseQuantizedGrad: true, Objective: "fair"}} {
 			d := smallData(100, 9)
 			change(&d)
+			for i, y := range d.Label {
+				if o.Objective == "binary" {
+					d.Label[i] = float64(boolIndex(y > 0))
+				}
+			}
 			o.NumIterations = 3
 			ds, err := NewDataset(d, o)
 			if err != nil {
@@ -337,6 +346,31 @@ func TestDegenerateData(t *testing.T) {
 			if _, err := ReadText(strings.NewReader(text(t, m))); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	}
+}
+
+// Doubts are LightGBM's warnings of such data.
+func TestDoubts(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(d *Data)
+		o      Options
+		want   string
+	}{
+		"nothing":      {func(d *Data) { d.Columns = []Column{{Values: make([]float64, 100)}} }, Options{}, "no meaningful features"},
+		"one class":    {func(d *Data) { d.Label = slicesRepeat(2, 100) }, Options{Objective: "binary"}, "only one class"},
+		"one of three": {func(d *Data) { d.Label = slicesRepeat(2, 100) }, Options{Objective: "softmax", NumClass: 3}, "only one class"},
+		"small labels": {func(*Data) {}, Options{Objective: "mape"}, "MAPE is unstable"},
+		"no weight":    {func(d *Data) { d.Weight = make([]float64, 100) }, Options{}, "weights are 0"},
+		"all is well":  {func(*Data) {}, Options{}, ""},
+	} {
+		d := smallData(100, 9)
+		c.change(&d)
+		ds, err := NewDataset(d, c.o)
+		must(t, err)
+		got := ds.Doubts(c.o)
+		if len(got) > 1 || (len(got) == 0) != (c.want == "") || c.want != "" && !strings.Contains(got[0], c.want) {
+			t.Errorf("%s: %q, want one with %q", name, got, c.want)
 		}
 	}
 }

@@ -25,12 +25,14 @@ const (
 	transformLog1pExp
 )
 
-// parseTransform reads a model's objective line, such as "multiclassova num_class:4 sigmoid:1.3". An objective that is
-// not known predicts its raw score.
+// parseTransform reads a model's objective line, such as "multiclassova num_class:4 sigmoid:1.3".
 func parseTransform(objective string, classes int) (transform, error) {
 	words := strings.Fields(objective)
 	if len(words) == 0 {
 		return transform{}, nil
+	}
+	if objectiveAliases[words[0]] == "" {
+		return transform{}, fmt.Errorf("objective %q is not known", clip(words[0]))
 	}
 	f := transform{sigmoid: 1}
 	for _, w := range words[1:] {

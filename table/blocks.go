@@ -127,7 +127,11 @@ func (b *BlockReader) more() error {
 			case err == io.EOF:
 				b.end = true
 			case err != nil:
-				return &Error{Name: b.name, Line: b.line, Msg: "cannot be read to its end: " + err.Error(), Err: err}
+				msg := "cannot be read to its end: " + err.Error()
+				if err == io.ErrUnexpectedEOF {
+					msg += "; truncated download?"
+				}
+				return &Error{Name: b.name, Line: b.line, Msg: msg, Err: err}
 			}
 		}
 		if b.end {

@@ -32,6 +32,12 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) (gbdt.Histor
 	}
 	log.info("Finished loading data in %s seconds", since(begun))
 	log.info("Number of data points in the train set: %d, number of used features: %d", train.NumRows(), usedFeatures(train))
+	for _, line := range train.Doubts(o) {
+		log.warn("%s", line)
+	}
+	if o.EarlyStoppingRound > 0 && len(o.Validation) == 0 {
+		log.warn("early_stopping_round=%d does nothing without valid", o.EarlyStoppingRound)
+	}
 	log.info("Started training...")
 	run := &boostRun{o: &o, log: log, begun: time.Now()}
 	o.OnIter = run.iteration

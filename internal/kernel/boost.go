@@ -183,3 +183,43 @@ func Rank(dst []uint8, x []float64, bounds *[255]float64) {
 		dst[n+i] = uint8(at)
 	}
 }
+
+// SplitScan is a search for the threshold of one feature that parts a leaf best. The assembly knows the order of its fields.
+type SplitScan struct {
+	Grad, Hess float64    // sums of the leaf
+	L2         float64    // added to the hessian of each side
+	Gain       float64    // what a split must gain more than; afterwards that of the best one
+	MinHess    float64    // least hessian of a side
+	Factor     float64    // rows for each unit of hessian
+	Count      int        // rows of the leaf; afterwards those right of the best split
+	MinData    int        // least rows of a side
+	Right      [2]float64 // gradient and hessian on the right to begin with; afterwards those of the best split
+	At         int        // the first bin on the right of the best split; 0: no split gains enough
+}
+
+// ScanSplits moves bins from the left side to the right, the last one first, and keeps the first of the splits that gain most:
+// G²/(H+λ₂) of both sides. Rows are estimated from hessians, bin by bin. The bits are the same on every path.
+func ScanSplits(bins [][2]float64, s *SplitScan) {
+	if s.At = 0; len(bins) < 2 || scanSplits(bins, s) {
+		return
+	}
+	right, rows, best, bestRows := s.Right, 0, [2]float64{}, 0
+	for b := len(bins) - 1; b >= 1; b-- {
+		e := bins[b]
+		right[0] += e[0]
+		right[1] += e[1]
+		rows += int(float64(e[1]*s.Factor) + 0.5) // the conversion keeps processors from rounding product and sum at once
+		if rows < s.MinData || right[1] < s.MinHess {
+			continue
+		}
+		grad, hess := s.Grad-right[0], s.Hess-right[1]
+		if s.Count-rows < s.MinData || hess < s.MinHess {
+			break
+		}
+		gain := float64(grad*grad)/(hess+s.L2) + float64(right[0]*right[0])/(right[1]+s.L2)
+		if gain > s.Gain {
+			s.Gain, best, bestRows, s.At = gain, right, rows, b
+		}
+	}
+	s.Right, s.Count = best, bestRows
+}

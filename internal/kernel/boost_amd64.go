@@ -75,3 +75,11 @@ func treeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) int {
 	treeWalkAVX2(at[:n], unsafe.Slice((*uint32)(unsafe.SliceData(nodes)), len(nodes)), ranks)
 	return n
 }
+
+func scanSplits(bins [][2]float64, s *SplitScan) bool {
+	if !useAsm() {
+		return false
+	}
+	scanSplitsAVX2(bins, (*[11]float64)(unsafe.Pointer(s)))
+	return true
+}

@@ -638,3 +638,75 @@ step:
 	SUBQ    $0x08, DX
 	JNZ     trees
 	RET
+
+// func scanSplitsAVX2(bins [][2]float64, s *[11]float64)
+// Requires: AVX
+TEXT ·scanSplitsAVX2(SB), NOSPLIT, $0-32
+	MOVQ     s+24(FP), AX
+	MOVQ     bins_base+0(FP), CX
+	MOVQ     bins_len+8(FP), DX
+	VMOVUPD  (AX), X0
+	VMOVDDUP 16(AX), X1
+	VMOVSD   24(AX), X2
+	VMOVSD   32(AX), X3
+	VMOVSD   40(AX), X4
+	MOVQ     $0x3fe0000000000000, BX
+	VMOVQ    BX, X5
+	MOVQ     48(AX), BX
+	MOVQ     56(AX), SI
+	VMOVUPD  64(AX), X6
+	VMOVSD   X2, X2, X2
+	VXORPD   X7, X7, X7
+	XORQ     DI, DI
+	XORQ     R8, R8
+	XORQ     R9, R9
+	MOVQ     DX, R10
+	SHLQ     $0x04, R10
+	ADDQ     CX, R10
+	SUBQ     $0x10, R10
+	DECQ     DX
+
+loop:
+	VADDPD      (R10), X6, X6
+	VMULSD      8(R10), X4, X8
+	VADDSD      X5, X8, X8
+	VCVTTSD2SIQ X8, CX
+	ADDQ        CX, DI
+	CMPQ        DI, SI
+	JLT         next
+	VUNPCKHPD   X6, X6, X8
+	VUCOMISD    X3, X8
+	JCS         next
+	VSUBPD      X6, X0, X9
+	MOVQ        BX, CX
+	SUBQ        DI, CX
+	CMPQ        CX, SI
+	JLT         done
+	VUNPCKHPD   X9, X9, X8
+	VUCOMISD    X3, X8
+	JCS         done
+	VUNPCKLPD   X6, X9, X8
+	VUNPCKHPD   X6, X9, X9
+	VMULPD      X8, X8, X8
+	VADDPD      X1, X9, X9
+	VDIVPD      X9, X8, X8
+	VUNPCKHPD   X8, X8, X9
+	VADDSD      X9, X8, X9
+	VUCOMISD    X2, X9
+	JLS         next
+	VMOVSD      X9, X9, X2
+	VMOVAPD     X6, X7
+	MOVQ        DI, R8
+	MOVQ        DX, R9
+
+next:
+	SUBQ $0x10, R10
+	DECQ DX
+	JNZ  loop
+
+done:
+	VMOVSD  X2, 24(AX)
+	VMOVUPD X7, 64(AX)
+	MOVQ    R8, 48(AX)
+	MOVQ    R9, 80(AX)
+	RET

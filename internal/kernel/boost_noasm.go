@@ -17,3 +17,5 @@ func treeLeaves(leaf, ranks []uint8, splits []TreeSplit) bool { return false }
 func rank(dst []uint8, x []float64, bounds *[255]float64) int { return 0 }
 
 func treeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) int { return 0 }
+
+func scanSplits(bins [][2]float64, s *SplitScan) bool { return false }

@@ -286,3 +286,60 @@ func BenchmarkRank(b *testing.B) {
 	}
 	eachPathBench(b, "255bounds", TreeRows, func() { Rank(dst, x, &bounds) })
 }
+
+// Every path finds the same split, with the same bits.
+func TestScanSplits(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	type scan struct {
+		bins [][2]float64
+		in   SplitScan
+	}
+	var scans []scan
+	for range 300 {
+		s := scan{bins: make([][2]float64, 1+r.IntN(256))}
+		s.in = SplitScan{L2: float64(r.IntN(2)), MinHess: float64(r.IntN(3)), MinData: r.IntN(25), Right: [2]float64{0, 1e-15}}
+		rows := 0
+		for i := range s.bins {
+			n := r.IntN(10)
+			rows += n
+			s.bins[i] = [2]float64{math.Round(4*r.NormFloat64()) * float64(n), float64(n) / 4} // round numbers: gains are equal at times
+			s.in.Grad += s.bins[i][0]
+			s.in.Hess += s.bins[i][1]
+		}
+		s.in.Count, s.in.Factor = rows, float64(rows)/s.in.Hess
+		s.in.Gain = s.in.Grad * s.in.Grad / (s.in.Hess + s.in.L2)
+		scans = append(scans, s)
+	}
+	scans[7].bins[0][1], scans[8].bins[len(scans[8].bins)-1][0] = math.NaN(), math.NaN()
+	var want []SplitScan
+	found := 0
+	eachPath(t, func(t *testing.T) {
+		for i, s := range scans {
+			got := s.in
+			ScanSplits(s.bins, &got)
+			if len(want) == i { // the first path; the last one is the loop
+				want = append(want, got)
+				found += min(got.At, 1)
+			}
+			if w := want[i]; got.At != w.At || got.At > 0 && got != w {
+				t.Errorf("scan %d of %d bins: %+v, want %+v", i, len(s.bins), got, w)
+			}
+		}
+	})
+	if found < 100 {
+		t.Errorf("%d of %d scans found a split", found, len(scans))
+	}
+}
+
+func BenchmarkScanSplits(b *testing.B) {
+	bins := make([][2]float64, 255)
+	r := rand.New(rand.NewPCG(3, 10))
+	s := SplitScan{Right: [2]float64{0, 1e-15}, MinData: 20, MinHess: 1e-3}
+	for i := range bins {
+		bins[i] = [2]float64{r.NormFloat64(), 10 * r.Float64()}
+		s.Grad += bins[i][0]
+		s.Hess += bins[i][1]
+	}
+	s.Count, s.Factor = int(4*s.Hess), 4
+	eachPathBench(b, "255bins", len(bins), func() { k := s; ScanSplits(bins, &k) })
+}

@@ -2,6 +2,7 @@ package par
 
 import (
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/cpu"
 )
@@ -42,6 +43,8 @@ type worker struct {
 	wake     chan struct{}
 	gone     chan struct{}
 	patience patience
+	since    time.Time // when it parked
+	soon     bool      // it was woken so soon that more patience would have paid
 	_        cpu.CacheLinePad
 }
 
@@ -107,7 +110,8 @@ func (w *worker) start() {
 	if w.state.CompareAndSwap(idle, assigned) {
 		return
 	}
-	w.state.Store(assigned) // was parked: nobody else can touch it now
+	w.soon = time.Since(w.since) < mostPatienceTime // was parked: nobody else can touch it now
+	w.state.Store(assigned)
 	w.wake <- struct{}{}
 }
 
@@ -127,8 +131,14 @@ func (p *pool) join(w *worker) {
 func (w *worker) live(p *pool) {
 	defer close(w.gone)
 	for {
-		if !w.patience.wait(func() bool { return w.state.Load() == assigned }) && w.state.CompareAndSwap(idle, parked) {
-			<-w.wake
+		if !w.patience.wait(func() bool { return w.state.Load() == assigned }) {
+			w.since = time.Now()
+			if w.state.CompareAndSwap(idle, parked) {
+				<-w.wake
+				if w.soon { // without this, patience once lost to a long pause would never come back to short ones
+					w.patience = min(w.patience*4, mostPatience)
+				}
+			}
 		}
 		if w.quit.Load() {
 			return
@@ -147,9 +157,10 @@ func (w *worker) live(p *pool) {
 type patience int
 
 const (
-	mostPatience  patience = 400 // looks of lookPauses pauses each: about 20 µs
-	leastPatience patience = 4
-	lookPauses             = 8
+	mostPatience     patience = 400 // looks of lookPauses pauses each: about 20 µs
+	mostPatienceTime          = 20 * time.Microsecond
+	leastPatience    patience = 4
+	lookPauses                = 8
 )
 
 // wait looks until ok or until out of patience. Success doubles the patience, failure halves it.

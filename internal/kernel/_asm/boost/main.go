@@ -23,6 +23,7 @@ func main() {
 	emitTreeLeaves(false)
 	emitRank()
 	emitTreeWalk()
+	emitScan()
 	Generate()
 }
 

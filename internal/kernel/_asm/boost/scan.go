@@ -1,0 +1,87 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// emitScan writes the search for the best threshold of one feature. Gradient and hessian of a side are one vector, and so are
+// the two divisions of a gain, which bound the loop.
+func emitScan() {
+	text("scanSplitsAVX2", "bins [][2]float64, s *[11]float64", "goes through len(bins) > 1 bins; s is a SplitScan.")
+	s := Load(Param("s"), GP64())
+	base := Load(Param("bins").Base(), GP64())
+	b := Load(Param("bins").Len(), GP64())
+	field := func(i int) Mem { return Mem{Base: s, Disp: 8 * i} }
+	total, l2, shift, minHess, factor, half := XMM(), XMM(), XMM(), XMM(), XMM(), XMM()
+	VMOVUPD(field(0), total) // gradient, hessian
+	VMOVDDUP(field(2), l2)
+	VMOVSD(field(3), shift)
+	VMOVSD(field(4), minHess)
+	VMOVSD(field(5), factor)
+	w := GP64()
+	MOVQ(U64(0x3fe0000000000000), w)
+	VMOVQ(w, half)
+	count, minData := GP64(), GP64()
+	MOVQ(field(6), count)
+	MOVQ(field(7), minData)
+	right, best, bestRight := XMM(), XMM(), XMM()
+	VMOVUPD(field(8), right) // 0, epsilon
+	VMOVSD(shift, shift, best)
+	VXORPD(bestRight, bestRight, bestRight)
+	rc, bestCount, at := GP64(), GP64(), GP64()
+	XORQ(rc, rc)
+	XORQ(bestCount, bestCount)
+	XORQ(at, at)
+	p := GP64()
+	MOVQ(b, p)
+	SHLQ(Imm(4), p)
+	ADDQ(base, p)
+	SUBQ(Imm(16), p) // the last bin
+	DECQ(b)
+	Label("loop")
+	hess, n := XMM(), GP64()
+	VADDPD(Mem{Base: p}, right, right)
+	VMULSD(Mem{Base: p, Disp: 8}, factor, hess)
+	VADDSD(half, hess, hess)
+	VCVTTSD2SIQ(hess, n)
+	ADDQ(n, rc)
+	both, left := XMM(), XMM()
+	CMPQ(rc, minData)
+	JLT(LabelRef("next"))
+	VUNPCKHPD(right, right, both)
+	VUCOMISD(minHess, both)
+	JCS(LabelRef("next")) // the right side's hessian is below
+	VSUBPD(right, total, left)
+	MOVQ(count, n)
+	SUBQ(rc, n)
+	CMPQ(n, minData)
+	JLT(LabelRef("done"))
+	VUNPCKHPD(left, left, both)
+	VUCOMISD(minHess, both)
+	JCS(LabelRef("done"))
+	num, den, gain := XMM(), XMM(), XMM()
+	VUNPCKLPD(right, left, num) // left, right
+	VUNPCKHPD(right, left, den)
+	VMULPD(num, num, num)
+	VADDPD(l2, den, den)
+	VDIVPD(den, num, num)
+	VUNPCKHPD(num, num, gain)
+	VADDSD(gain, num, gain)
+	VUCOMISD(best, gain)
+	JLS(LabelRef("next"))
+	VMOVSD(gain, gain, best)
+	VMOVAPD(right, bestRight)
+	MOVQ(rc, bestCount)
+	MOVQ(b, at)
+	Label("next")
+	SUBQ(Imm(16), p)
+	DECQ(b)
+	JNZ(LabelRef("loop"))
+	Label("done")
+	VMOVSD(best, field(3))
+	VMOVUPD(bestRight, field(8))
+	MOVQ(bestCount, field(6))
+	MOVQ(at, field(10))
+	RET()
+}
