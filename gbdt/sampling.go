@@ -3,6 +3,8 @@ package gbdt
 import (
 	"math"
 	"slices"
+
+	"github.com/hanji-ml/hanji/internal/par"
 )
 
 // sampler chooses the rows that a tree is trained on: bagging (bagging.hpp) or GOSS (goss.hpp). Each block of 1024 rows
@@ -19,6 +21,9 @@ type sampler struct {
 	in, out  []int32 // rows in the bag and out of it
 	subset   bool    // LightGBM would train on a copy of the bag
 	queries  []int32 // in the bag, with bagging_by_query
+
+	size            []float32 // of gradients, for GOSS
+	inRoom, outRoom []int32   // memory of its bag
 }
 
 // bagBlock is the rows that share a generator (bagging_rand_block_).
@@ -98,43 +103,66 @@ func (s *sampler) drawBag() {
 // drawGOSS keeps the rows with the largest |gradient·hessian| and draws from the others.
 func (s *sampler) drawGOSS(grad, hess []float32) {
 	n := s.ds.rows
-	size := make([]float32, n)
-	for i := range size {
-		for c := range s.classes {
-			size[i] += float32(math.Abs(float64(grad[c*n+i] * hess[c*n+i])))
-		}
+	if s.size == nil {
+		s.size = make([]float32, n)
 	}
+	size := s.size
+	par.For(n, gradChunk, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			size[i] = 0
+			for c := range s.classes {
+				size[i] += float32(math.Abs(float64(grad[c*n+i] * hess[c*n+i])))
+			}
+		}
+	})
 	top := max(1, int(float64(n)*s.o.TopRate))
 	other := int(float64(n) * s.o.OtherRate)
-	sorted := slices.Clone(size)
-	slices.SortFunc(sorted, func(a, b float32) int {
-		switch {
-		case a > b:
-			return -1
-		case a < b:
-			return 1
-		}
-		return 0
-	})
-	threshold := sorted[top-1]
+	threshold := kthLargest(size, top)
 	multiply := float32(n-top) / float32(other)
+	in, out := slices.Grow(s.inRoom[:0], n), slices.Grow(s.outRoom[:0], n)
 	big := 0
 	for i := range n {
 		if size[i] >= threshold {
-			s.in = append(s.in, int32(i))
+			in = append(in, int32(i))
 			big++
 			continue
 		}
-		need := other - (len(s.in) - big)
+		need := other - (len(in) - big)
 		rest := n - i - (top - big)
 		if float64(s.rngs[i/bagBlock].float()) >= float64(need)/float64(rest) {
-			s.out = append(s.out, int32(i))
+			out = append(out, int32(i))
 			continue
 		}
-		s.in = append(s.in, int32(i))
+		in = append(in, int32(i))
 		for c := range s.classes {
 			grad[c*n+i] *= multiply
 			hess[c*n+i] *= multiply
 		}
 	}
+	s.in, s.out, s.inRoom, s.outRoom = in, out, in, out
+}
+
+// kthLargest gives the k-th largest of numbers that are not negative, whose bits are in their order.
+func kthLargest(v []float32, k int) float32 {
+	count := make([]int32, 1<<16)
+	for _, x := range v {
+		count[math.Float32bits(x)>>16]++
+	}
+	pick := func() (bucket uint32) { // the one with the k-th, and k becomes its place in there
+		for i := len(count) - 1; i >= 0; i-- {
+			if k -= int(count[i]); k <= 0 {
+				k += int(count[i])
+				return uint32(i)
+			}
+		}
+		return 0
+	}
+	high := pick()
+	clear(count)
+	for _, x := range v {
+		if b := math.Float32bits(x); b>>16 == high {
+			count[b&0xffff]++
+		}
+	}
+	return math.Float32frombits(high<<16 | pick())
 }
