@@ -214,7 +214,18 @@ func TestSparseRows(t *testing.T) {
 				t.Fatalf("number %d of row %d: found %d", at[1], at[0], got)
 			}
 		}
-		if cuts := s.cuts(3); len(cuts) != 2 || cuts[0] >= cuts[1] {
+		lists := s.lists()
+		for number := range numbers {
+			for i, row := range lists.of(uint32(number)) {
+				if !want[[2]int{int(row), number}] || i > 0 && row <= lists.of(uint32(number))[i-1] {
+					t.Fatalf("row %d in the list of %d", row, number)
+				}
+			}
+		}
+		if len(lists.rows) != len(want) {
+			t.Errorf("lists of %d rows, want %d", len(lists.rows), len(want))
+		}
+		if cuts := lists.cuts(3); len(cuts) != 2 || cuts[0] >= cuts[1] {
 			t.Errorf("cuts %v", cuts)
 		}
 	}

@@ -39,6 +39,7 @@ type binLayout struct {
 	bytes   []uint8     // bins of the narrow columns, rows side by side; kernel.GatherWidth unused bytes follow the last
 	stride  int         // bytes a row
 	sparse  *sparseRows // nil: none
+	lists   rowLists    // of sparse
 	cuts    []uint32    // numbers of sparse from which on it is another job to add up
 	offset  []int       // of each column's bins in a histogram, of those of sparse, and their end
 	views   []binView   // by feature
@@ -59,7 +60,8 @@ func newBinLayout(ds *Dataset) binLayout {
 	}
 	if l.offset[n+1] = l.offset[n]; l.sparse != nil {
 		l.offset[n+1] += l.sparse.numbers
-		l.cuts = l.sparse.cuts(par.Threads())
+		l.lists = l.sparse.lists()
+		l.cuts = l.lists.cuts(par.Threads())
 	}
 	for j := range ds.places {
 		p, at := &ds.places[j], l.offset[n]

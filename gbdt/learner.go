@@ -36,7 +36,7 @@ type learner struct {
 	found           [2][]splitInfo // by feature, of the smaller and the larger leaf
 	used            []bool         // features to look at
 	columns         []bool         // columns that they are in, and last whether some are in none
-	lookedUp        binColumn      // bins of a feature that has no column
+	sides           *sparseSides   // nil: all features have columns
 	bundleTable     []uint8        // scratch, as partition.table
 	nodeUsed        [2][]bool
 	searches        []search // scratch, by feature
@@ -61,14 +61,14 @@ func newLearner(ds *Dataset, o *Options) (*learner, error) {
 	for _, m := range l.meta {
 		most = max(most, m.mapper.numBin)
 	}
+	l.layout = newBinLayout(ds)
 	if ds.sparse != nil {
-		l.lookedUp = makeBins(ds.rows, most)
+		l.sides = newSparseSides(ds, l.layout.lists, most)
 	}
 	l.bundleTable = make([]uint8, most)
 	for _, n := range ds.layout.bins {
 		most = max(most, n)
 	}
-	l.layout = newBinLayout(ds)
 	var err error
 	if l.cols, err = newColSampler(ds, o); err != nil {
 		return nil, err
@@ -404,7 +404,11 @@ func (l *learner) split(leaf int32) (left, right int32) {
 		categories = bitset(s.categories, func(b int32) int32 { return b })
 	}
 	leftTable(l.part.table, m.mapper, s.threshold, s.defaultLeft, categories)
-	l.part.split(leaf, right, l.columnOf(leaf, s.inner))
+	column := l.columnOf(leaf, s.inner)
+	l.part.split(leaf, right, &column)
+	if l.sides != nil {
+		l.sides.set(0)
+	}
 	s.leftCount, s.rightCount = int(l.part.count[leaf]), int(l.part.count[right])
 	l.tree.split(leaf, s, m.mapper, s.gain+l.o.MinGainToSplit)
 	a := leafState{leaf, s.leftCount, s.leftGrad, s.leftHess, s.leftOutput, s.leftSum}
@@ -422,11 +426,10 @@ func (l *learner) split(leaf int32) (left, right int32) {
 }
 
 // columnOf gives a column that tells the bins of a feature in the rows of a leaf, and makes part.table one of its numbers.
-func (l *learner) columnOf(leaf, f int32) *binColumn {
+func (l *learner) columnOf(leaf, f int32) binColumn {
 	p, m := &l.ds.places[f], l.meta[f].mapper
 	if p.column < 0 {
-		l.ds.lookUp(&l.lookedUp, f, l.part.leaf(leaf))
-		return &l.lookedUp
+		return l.sides.column(l.ds, f, l.part.leaf(leaf), l.part.table)
 	}
 	if !p.alone {
 		own := l.bundleTable[:m.numBin]
@@ -444,7 +447,7 @@ func (l *learner) columnOf(leaf, f int32) *binColumn {
 			l.part.table[number] = own[number>>p.shift&15]
 		}
 	}
-	return &l.ds.bins[p.store]
+	return l.ds.bins[p.store]
 }
 
 // searchAgain looks for the best split of a leaf whose constraints have changed (RecomputeBestSplitForLeaf).

@@ -135,7 +135,7 @@ type layout struct {
 // minSparseRate is the share of rows in the most frequent bin from which on a feature is kept by row, and manySparse how many such
 // features it takes: a row with few of them is faster as bytes.
 const (
-	minSparseRate = 0.8
+	minSparseRate = 0.9
 	manySparse    = 32
 )
 

@@ -153,33 +153,6 @@ func (s *sparseRows) check() error {
 	return nil
 }
 
-// cuts divides the numbers into ranges with about as many entries each: where all but the first begin.
-func (s *sparseRows) cuts(ranges int) []uint32 {
-	count := make([]int, s.numbers)
-	switch {
-	case s.list.u8 != nil:
-		countNumbers(count, s.list.u8)
-	case s.list.u16 != nil:
-		countNumbers(count, s.list.u16)
-	default:
-		countNumbers(count, s.list.u32)
-	}
-	var out []uint32
-	sum, all := 0, s.start[len(s.start)-1]
-	for number, n := range count {
-		if sum += n; len(out) < ranges-1 && sum*ranges >= (len(out)+1)*all {
-			out = append(out, uint32(number+1))
-		}
-	}
-	return out
-}
-
-func countNumbers[T uint8 | uint16 | uint32](count []int, list []T) {
-	for _, number := range list {
-		count[number]++
-	}
-}
-
 // addSparse adds rows to the histograms of numbers from one cut to the next; nil rows are those from lo on.
 func (b *histogramBuild) addSparse(k int, rows []int32, lo int, p []gradPair) {
 	s, at := b.sparse, b.offset[len(b.store)]
@@ -252,13 +225,4 @@ func addNumbersInt[T uint8 | uint16 | uint32](part *sparsePart, bins []intSum, l
 			bins[number] += v
 		}
 	}
-}
-
-// lookUp writes the bins of a feature in some rows into a column.
-func (ds *Dataset) lookUp(column *binColumn, j int32, rows []int32) {
-	par.For(len(rows), 1<<12, func(lo, hi int) {
-		for _, row := range rows[lo:hi] {
-			column.set(int(row), ds.bin(j, row))
-		}
-	})
 }

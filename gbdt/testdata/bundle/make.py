@@ -86,7 +86,7 @@ def hots(source, n, extra=0.0):
 def cases():
     dense = [["sparse", 1, 50, 0, 0], ["sparse", 0.7, 30, 0, 0.1]]
     rare = [["sparse", 0.0003 * (k % 3 + 1), 6, 0, 0] for k in range(30)]
-    busy = [["sparse", 0.1, 3 + k % 9, 0, 0.2 * (k % 2)] for k in range(40)]
+    busy = [["sparse", 0.05, 3 + k % 9, 0, 0.2 * (k % 2)] for k in range(40)]
     common = [["sparse", 0.02, 8, 1, 0.1 * (k % 2)] for k in range(12)]
     yield case("hot", 2000, hots(0, 12) + dense + hots(1, 30) + hots(2, 7))
     yield case("conflicts", 30000, rare + hots(0, 9, 0.00002) + dense, min_data_in_leaf=3)
