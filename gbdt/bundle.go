@@ -17,8 +17,20 @@ type taken struct {
 	bits  []uint64
 }
 
-// newTaken takes over a list of rows, ascending; it is not kept.
-func newTaken(rows []int32, sampled int) taken {
+// newTaken finds the rows of a sample that a feature has taken.
+func newTaken(m *binMapper, sampled int, c *sampledColumn) taken {
+	if m.defaultBin == m.mostFreqBin && len(c.values) == sampled {
+		return taken{count: sampled}
+	}
+	if !c.gaps {
+		c.noteRows()
+	}
+	rows := c.rows
+	if m.defaultBin != m.mostFreqBin {
+		if rows = otherRows(m, sampled, c); rows == nil { // a quirk of the reference
+			rows = c.rows
+		}
+	}
 	t := taken{count: len(rows)}
 	switch {
 	case len(rows) == sampled:
@@ -31,31 +43,24 @@ func newTaken(rows []int32, sampled int) taken {
 	return t
 }
 
-func mark(marks []uint64, rows []int32) {
-	for _, r := range rows {
-		marks[r/64] |= 1 << (r % 64)
-	}
-}
-
-// takenRows gives the rows of a sample whose value is not in the most frequent bin, from those whose value is not zero
-// (FixSampleIndices). A quirk of the reference: by then finding bins has sorted the values, so they are not those rows' own.
-func takenRows(m *binMapper, sampled int, rows []int32, sorted []float64) []int32 {
-	if m.defaultBin == m.mostFreqBin {
-		return rows
-	}
-	var out []int32
+// otherRows gives the rows whose value, zero or not, is not in the most frequent bin (FixSampleIndices). Another quirk: by then
+// finding bins has sorted the values, so they are not those rows' own.
+func otherRows(m *binMapper, sampled int, c *sampledColumn) (out []int32) {
 	at := 0
 	for i := range int32(sampled) {
-		zero := at == len(rows) || rows[at] != i
-		if zero || m.bin(sorted[at]) != m.mostFreqBin {
+		zero := at == len(c.rows) || c.rows[at] != i
+		if zero || m.bin(c.values[at]) != m.mostFreqBin {
 			out = append(out, i)
 		}
 		at += boolIndex(!zero)
 	}
-	if out == nil {
-		return rows // another quirk
-	}
 	return out
+}
+
+func mark(marks []uint64, rows []int32) {
+	for _, r := range rows {
+		marks[r/64] |= 1 << (r % 64)
+	}
 }
 
 // bundle is a growing set of features.

@@ -23,7 +23,7 @@ func bundleCaseNamed(t *testing.T, name string) *bundleCase {
 // Bundles and rows of sparse bins train alike for any number of threads, and from a saved data set.
 func TestBundleThreadsAndSave(t *testing.T) {
 	defer par.SetThreads(0)
-	for _, name := range []string{"hot", "base_file", "many", "many_base", "wide", "packed"} {
+	for _, name := range []string{"hot", "base_file", "many", "many_base", "wide", "packed", "quantized"} {
 		c := bundleCaseNamed(t, name)
 		o := c.options(t)
 		var train, valid *Dataset

@@ -263,12 +263,25 @@ func (ds *Dataset) setGroups(group []int) error {
 
 // sampledColumn is what a sample of rows has in a column.
 type sampledColumn struct {
-	rows   []int32 // places in the sample of values that are not zero, ascending
-	values []float64
+	values []float64 // that are not zero
+	rows   []int32   // their places in the sample, ascending; noted from the first gap on
+	gaps   bool
 }
 
 func (s *sampledColumn) add(i int, v float64) {
-	s.rows, s.values = append(s.rows, int32(i)), append(s.values, v)
+	if i != len(s.values) && !s.gaps {
+		s.noteRows()
+	}
+	if s.values = append(s.values, v); s.gaps {
+		s.rows = append(s.rows, int32(i))
+	}
+}
+
+func (s *sampledColumn) noteRows() {
+	s.gaps, s.rows = true, s.rows[:0]
+	for k := range s.values {
+		s.rows = append(s.rows, int32(k))
+	}
 }
 
 // findMappers finds the bins of each column from a sample of its rows, and which features share a column. collect adds what the
@@ -288,7 +301,6 @@ func (ds *Dataset) findMappers(sampled int, collect func(feature int, s *sampled
 	all := bundler{rows: ds.rows, sampled: sampled, sparse: o.IsEnableSparse, taken: make([]taken, len(ds.columns)), nonzero: make([]int, len(ds.columns))}
 	errs := make([]error, len(ds.columns))
 	scratch := make([]sampledColumn, par.Threads())
-	sorted := make([][]float64, par.Threads())
 	par.ForWorker(len(ds.columns), 1, func(worker, i, _ int) {
 		c, p := &ds.columns[i], p
 		if c.Ignore {
@@ -301,12 +313,11 @@ func (ds *Dataset) findMappers(sampled int, collect func(feature int, s *sampled
 		}
 		p.forced = forced[i]
 		s := &scratch[worker]
-		s.rows, s.values = s.rows[:0], s.values[:0]
+		s.values, s.gaps = s.values[:0], false
 		collect(i, s)
-		sorted[worker] = append(sorted[worker][:0], s.values...)
-		ds.mappers[i], errs[i] = findBins(sorted[worker], sampled, c.Categorical, p)
+		ds.mappers[i], errs[i] = findBins(s.values, sampled, c.Categorical, p)
 		if m := ds.mappers[i]; errs[i] == nil && !m.trivial && o.EnableBundle {
-			all.taken[i], all.nonzero[i] = newTaken(takenRows(m, sampled, s.rows, sorted[worker]), sampled), len(s.rows)
+			all.taken[i], all.nonzero[i] = newTaken(m, sampled, s), len(s.values)
 		}
 	})
 	ds.inner = make([]int32, len(ds.columns))

@@ -73,17 +73,26 @@ func newBinLayout(ds *Dataset) binLayout {
 	l.bytes = make([]uint8, ds.rows*l.stride+kernel.GatherWidth)
 	par.For(ds.rows, 1<<12, func(lo, hi int) {
 		for c := range l.narrow {
-			at, shift, mask := c+lo*l.stride, uint8(0), uint8(255)
+			u8, at := ds.bins[l.store[c]].u8[lo:hi], c+lo*l.stride
 			if i := c - ds.layout.bytes(); i >= 0 {
-				shift, mask = uint8(i%2*4), 15
+				l.unpack(u8, at, i%2*4)
+				continue
 			}
-			for _, b := range ds.bins[l.store[c]].u8[lo:hi] {
-				l.bytes[at] = b >> shift & mask
+			for _, b := range u8 {
+				l.bytes[at] = b
 				at += l.stride
 			}
 		}
 	})
 	return l
+}
+
+// unpack lays out the 4 bits from shift on.
+func (l *binLayout) unpack(u8 []uint8, at, shift int) {
+	for _, b := range u8 {
+		l.bytes[at] = b >> shift & 15
+		at += l.stride
+	}
 }
 
 func (l *binLayout) newHistogram() *histogram {

@@ -209,17 +209,17 @@ func (s *streamed) sample(rows []int) ([]sampledColumn, error) {
 		}
 		columns := make([]sampledColumn, len(all))
 		p.sample(columns, local)
-		for j := range columns {
-			for i := range columns[j].rows {
-				columns[j].rows[i] += int32(lo)
-			}
-		}
 		mu.Lock()
 		defer mu.Unlock()
 		parts[lo] = part{columns, hi}
 		for p, ok := parts[next]; ok; p, ok = parts[next] {
 			for j, c := range p.columns {
-				all[j].rows, all[j].values = append(all[j].rows, c.rows...), append(all[j].values, c.values...)
+				for i, v := range c.values {
+					if c.gaps {
+						i = int(c.rows[i])
+					}
+					all[j].add(next+i, v)
+				}
 			}
 			delete(parts, next)
 			next = p.end
@@ -248,9 +248,7 @@ func streamDataset(path string, o Options) (*Dataset, error) {
 		return nil, err
 	}
 	err = ds.findMappers(len(sampled), func(feature int, s *sampledColumn) {
-		c := &columns[feature]
-		s.rows, s.values = append(s.rows, c.rows...), append(s.values, c.values...)
-		*c = sampledColumn{}
+		*s, columns[feature] = columns[feature], sampledColumn{}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -110,6 +110,9 @@ def cases():
     few = [["sparse", 1, 6 + k % 16, 0, 0.1 * (k % 2)] for k in range(24)]
     yield case("packed", 2000, few + hots(0, 9) + hots(1, 30) + busy + [["sparse", 1, 500, 0, 0]], max_bin=600, min_data_in_bin=1, feature_fraction=0.8)
     yield case("packed_file", 2000, few + [["sparse", 0.2, 7, 1, 0.1], ["sparse", 1, 500, 0, 0.1]], file=True)
+    yield case("quantized", 2000, hots(0, 12) + busy + common + dense, use_quantized_grad=True)
+    yield case("quantized_hot", 3000, hots(0, 12) + [["sparse", 0.03, 12, 0, 0.3] for k in range(9)] + hots(1, 30) + few, categorical=range(12, 18), use_quantized_grad=True, min_data_per_group=5)
+    yield case("quantized_base", 30000, rare[:6] + ones + rare[:6] + dense, use_quantized_grad=True, num_grad_quant_bins=16, quant_train_renew_leaf=True)
     yield case("linear", 2000, hots(0, 12) + busy + dense, linear_tree=True)
 
 
@@ -132,6 +135,8 @@ def anything(r, k):
                              max_cat_to_onehot=[1, 30], cat_smooth=[1], min_data_per_group=[3], lambda_l1=[0.1], force_col_wise=[True], force_row_wise=[True]).items():
         if r.random() < 0.2:
             p[name] = r.choice(values)
+    if r.random() < 0.3 and "bagging_fraction" not in p:
+        p.update(use_quantized_grad=True, num_grad_quant_bins=r.choice([4, 16]), quant_train_renew_leaf=r.random() < 0.5, stochastic_rounding=r.random() < 0.8)
     p["bagging_freq"] = 1
     if p.get("force_col_wise"):
         p.pop("force_row_wise", None)
