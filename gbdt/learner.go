@@ -296,32 +296,43 @@ func (l *learner) findSplits(always map[int32]bool) {
 	if large != nil {
 		l.drawNode(1, l.larger.leaf)
 	}
-	par.For(len(l.used), 1, func(f, _ int) {
-		if !l.used[f] {
-			return
-		}
-		v := l.layout.views[f]
-		switch {
-		case l.quant == nil:
-			fixMostFrequent(small.bins[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
-		case !l.ds.places[f].alone:
-			fixMostFrequentInt(small.ints[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.sum)
-		}
-		small.splittable[f] = l.searchFeature(f, small, &l.smaller, &l.found[0][f])
-		switch {
-		case large == nil:
-			return
-		case l.quant != nil:
-			subtractInt(large.ints[v.lo+v.skip:v.hi], small.ints[v.lo+v.skip:v.hi])
-		default:
-			subtract(large.bins[v.lo+v.skip:v.hi], small.bins[v.lo+v.skip:v.hi])
-		}
-		large.splittable[f] = l.searchFeature(f, large, &l.larger, &l.found[1][f])
-	})
+	l.eachUsed(func(f int) { l.searchBoth(f, small, large) })
 	l.pickBest(0, l.smaller.leaf)
 	if large != nil {
 		l.pickBest(1, l.larger.leaf)
 	}
+}
+
+// eachUsed calls do with the features to look at, at the same time: some together, where there are many.
+func (l *learner) eachUsed(do func(f int)) {
+	par.For(len(l.used), 1+len(l.used)/256, func(f, end int) {
+		for ; f < end; f++ {
+			if l.used[f] {
+				do(f)
+			}
+		}
+	})
+}
+
+// searchBoth completes a feature's histograms of the two newest leaves, large nil if there is one only, and looks for splits.
+func (l *learner) searchBoth(f int, small, large *histogram) {
+	v := l.layout.views[f]
+	switch {
+	case l.quant == nil:
+		fixMostFrequent(small.bins[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.grad, l.smaller.hess)
+	case !l.ds.places[f].alone:
+		fixMostFrequentInt(small.ints[v.lo:v.hi], l.meta[f].mapper.mostFreqBin, l.smaller.sum)
+	}
+	small.splittable[f] = l.searchFeature(f, small, &l.smaller, &l.found[0][f])
+	switch {
+	case large == nil:
+		return
+	case l.quant != nil:
+		subtractInt(large.ints[v.lo+v.skip:v.hi], small.ints[v.lo+v.skip:v.hi])
+	default:
+		subtract(large.bins[v.lo+v.skip:v.hi], small.bins[v.lo+v.skip:v.hi])
+	}
+	large.splittable[f] = l.searchFeature(f, large, &l.larger, &l.found[1][f])
 }
 
 // rowsOrAll gives nil where the rows are all, in order.
@@ -448,11 +459,7 @@ func (l *learner) searchAgain(leaf int32) {
 	for f := range l.used {
 		l.used[f] = l.cols.treeUsed[f] && h.splittable[f]
 	}
-	par.For(len(l.used), 1, func(f, _ int) {
-		if l.used[f] {
-			h.splittable[f] = l.searchFeature(f, h, &state, &l.found[0][f])
-		}
-	})
+	l.eachUsed(func(f int) { h.splittable[f] = l.searchFeature(f, h, &state, &l.found[0][f]) })
 	l.pickBest(0, leaf)
 }
 

@@ -122,14 +122,18 @@ func (p *libSVMRows) labels() (label, weight, group []float64) { return p.label,
 func (p *libSVMRows) eachCell(n int, do func(x libSVMCell)) {
 	last := make([]int32, n) // cell that counts, of the row at hand: one more than its place
 	for lo := 0; lo < len(p.cells); {
-		hi := lo
+		hi, rising := lo+1, true // as most rows are: no feature comes twice
 		for ; hi < len(p.cells) && p.cells[hi].row == p.cells[lo].row; hi++ {
-			if c := p.cells[hi].column; int(c) < n {
-				last[c] = int32(hi + 1)
+			rising = rising && p.cells[hi].column > p.cells[hi-1].column
+		}
+		row := p.cells[lo:hi]
+		for i, x := range row {
+			if int(x.column) < n && !rising {
+				last[x.column] = int32(lo + i + 1)
 			}
 		}
-		for i := lo; i < hi; i++ {
-			if x := p.cells[i]; int(x.column) < n && last[x.column] == int32(i+1) {
+		for i, x := range row {
+			if int(x.column) < n && (rising || last[x.column] == int32(lo+i+1)) {
 				do(x)
 			}
 		}
