@@ -19,7 +19,7 @@ type bundleCase struct {
 	Rows, Valid, Seed int
 	Columns           [][]any
 	Categorical       []int
-	File              bool
+	File              string // svm or csv; "": none
 	Rounds            int
 	Params            map[string]any
 	Forced            map[string]any
@@ -93,7 +93,7 @@ func (c *bundleCase) datasets(t testing.TB, o Options) (train, valid *Dataset) {
 	t.Helper()
 	a, b := c.data(c.Rows, c.Seed), c.data(c.Valid, c.Seed+1)
 	var err error
-	if !c.File {
+	if c.File == "" {
 		train, err = NewDataset(a, o)
 		must(t, err)
 		valid, err = train.NewValid(b)
@@ -106,7 +106,9 @@ func (c *bundleCase) datasets(t testing.TB, o Options) (train, valid *Dataset) {
 		for i, y := range d.Label {
 			text.WriteString(strconv.FormatFloat(y, 'g', -1, 64))
 			for j := range d.Columns {
-				if v := d.Columns[j].at(i); v != 0 {
+				if v := d.Columns[j].at(i); c.File == "csv" {
+					fmt.Fprintf(&text, ",%g", v)
+				} else if v != 0 {
 					fmt.Fprintf(&text, " %d:%g", j, v)
 				}
 			}
@@ -180,7 +182,7 @@ func TestBundleGolden(t *testing.T) {
 			}
 			t.Logf("%d features, %d columns, %d of them bundles, %d packed, %d with more than 256 bins, %d features by row; %d values lost",
 				len(train.used), len(train.layout.columns), bundles, train.layout.packed, wide, len(train.layout.sparse), lost)
-			if lossy := []string{"conflicts", "base", "base_file", "quantized_base"}; slices.Contains(lossy, c.Name) != (lost > 0) && !strings.HasPrefix(c.Name, "random") {
+			if lossy := []string{"conflicts", "base", "base_csv", "base_file", "quantized_base"}; slices.Contains(lossy, c.Name) != (lost > 0) && !strings.HasPrefix(c.Name, "random") {
 				t.Errorf("%d values lost: the case does not show what it is for", lost)
 			}
 			m, evals := c.train(t, train, valid, o)

@@ -47,10 +47,11 @@ def dataset(case, rows, seed, folder, reference=None):
     p = case["params"]
     kw = dict(params=dict(p), reference=reference, categorical_feature=case["categorical"] or "auto")
     if case["file"]:
-        path = os.path.join(folder, "%d.svm" % seed)
+        path = os.path.join(folder, "%d.txt" % seed)
         with open(path, "w") as f:
             for row, label in zip(x, y):
-                f.write(repr(float(label)) + "".join(" %d:%r" % (j, float(v)) for j, v in enumerate(row) if v != 0) + "\n")
+                text = [",%r" % float(v) for v in row] if case["file"] == "csv" else [" %d:%r" % (j, float(v)) for j, v in enumerate(row) if v != 0]
+                f.write(repr(float(label)) + "".join(text) + "\n")
         return lgb.Dataset(path, **kw)
     return lgb.Dataset(x, y, **kw)
 
@@ -73,7 +74,7 @@ def finish(case):
 BASE = {"objective": "regression", "metric": "l2", "num_threads": 1, "verbosity": -1, "num_leaves": 12, "learning_rate": 0.3, "min_data_in_leaf": 5}
 
 
-def case(name, rows, columns, categorical=(), file=False, rounds=3, **params):
+def case(name, rows, columns, categorical=(), file="", rounds=3, **params):
     return {"name": name, "rows": rows, "valid": 300, "seed": 1 + sum(map(ord, name)), "columns": columns, "categorical": list(categorical),
             "file": file, "rounds": rounds, "params": {**BASE, **params}}
 
@@ -91,9 +92,11 @@ def cases():
     yield case("conflicts", 30000, rare + hots(0, 9, 0.00002) + dense, min_data_in_leaf=3)
     ones = [["sparse", 0.0009, 1, 1 + k % 2, 0] for k in range(11)]
     yield case("base", 30000, rare[:6] + ones + rare[:6], min_data_in_leaf=3)
-    yield case("base_file", 30000, rare[:6] + ones + rare[:6], file=True, min_data_in_leaf=3)
+    c = case("base_file", 30000, rare[:6] + ones + rare[:6], file="svm", min_data_in_leaf=3)
+    yield c
+    yield dict(c, name="base_csv", file="csv")
     yield case("many", 2000, busy + hots(0, 9))
-    yield case("many_base", 2000, busy + common, file=True)
+    yield case("many_base", 2000, busy + common, file="svm")
     yield case("zero_missing", 2000, hots(0, 20) + busy[:10] + dense, zero_as_missing=True)
     yield case("no_missing", 2000, hots(0, 20) + busy[:10] + dense, use_missing=False)
     yield case("wide", 4000, [["sparse", 0.0, 1, 0, 0]] + [["sparse", 0.02, 60, 0, 0.1] for k in range(5)] + [["hot", 0, 300, k, 0] for k in range(300)], min_data_in_leaf=2, min_data_in_bin=1)
@@ -109,7 +112,7 @@ def cases():
     yield c
     few = [["sparse", 1, 6 + k % 16, 0, 0.1 * (k % 2)] for k in range(24)]
     yield case("packed", 2000, few + hots(0, 9) + hots(1, 30) + busy + [["sparse", 1, 500, 0, 0]], max_bin=600, min_data_in_bin=1, feature_fraction=0.8)
-    yield case("packed_file", 2000, few + [["sparse", 0.2, 7, 1, 0.1], ["sparse", 1, 500, 0, 0.1]], file=True)
+    yield case("packed_file", 2000, few + [["sparse", 0.2, 7, 1, 0.1], ["sparse", 1, 500, 0, 0.1]], file="svm")
     yield case("quantized", 2000, hots(0, 12) + busy + common + dense, use_quantized_grad=True)
     yield case("quantized_hot", 3000, hots(0, 12) + [["sparse", 0.03, 12, 0, 0.3] for k in range(9)] + hots(1, 30) + few, categorical=range(12, 18), use_quantized_grad=True, min_data_per_group=5)
     yield case("quantized_base", 30000, rare[:6] + ones + rare[:6] + dense, use_quantized_grad=True, num_grad_quant_bins=16, quant_train_renew_leaf=True)
@@ -141,7 +144,7 @@ def anything(r, k):
     if p.get("force_col_wise"):
         p.pop("force_row_wise", None)
     categorical = r.sample(range(len(columns)), r.randint(1, len(columns))) if r.random() < 0.3 else []
-    return dict(case("random%d" % k, r.choice([500, 2000, 12000, 35000]), columns, sorted(categorical), r.random() < 0.4, **p), seed=k)
+    return dict(case("random%d" % k, r.choice([500, 2000, 12000, 35000]), columns, sorted(categorical), r.choice(["", "", "svm", "csv"]), **p), seed=k)
 
 
 here = os.path.dirname(os.path.abspath(__file__))
