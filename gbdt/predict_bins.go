@@ -55,6 +55,7 @@ type binTree struct {
 	ds      *Dataset
 	columns []rankedBins
 	splits  []kernel.TreeSplit
+	sets    []kernel.ByteSet         // of those by categories
 	leafs   [maxRankedLeaves]float64 // from left to right
 }
 
@@ -65,22 +66,13 @@ type rankedBins struct {
 	same    bool       // they are the ranks
 }
 
-type rankedBinsKey struct {
-	feature int32
-	rule    missingRule
-	node    int32 // of a split by categories, which has a column for itself; otherwise −1
-}
-
-// maxCategorySplits is how many splits by categories a tree may have: a column for each costs about a fiftieth of a walk.
-const maxCategorySplits = 24
-
 // compileBins gives nil for a tree that rows have to walk down.
 func (ds *Dataset) compileBins(t *tree) *binTree {
-	if !kernel.HasTreeLeaves() || t.linear || t.numLeaves > maxRankedLeaves || t.numCat > maxCategorySplits {
+	if !kernel.HasTreeLeaves() || t.linear || t.numLeaves > maxRankedLeaves {
 		return nil
 	}
 	b := &binTree{ds: ds, splits: make([]kernel.TreeSplit, 0, t.numLeaves-1)}
-	place := map[rankedBinsKey]int{}
+	place := map[rankKey]int{}
 	leaf, ok := 0, true
 	var visit func(node int32)
 	visit = func(node int32) {
@@ -89,19 +81,29 @@ func (ds *Dataset) compileBins(t *tree) *binTree {
 			leaf++
 			return
 		}
-		key, right := rankedBinsKey{t.splitInner[node], missingIsZero, node}, 1
-		if t.decisionType[node]&decisionCategorical == 0 {
-			key, right = rankedBinsKey{t.splitInner[node], t.missingRule(node), -1}, int(t.thresholdBin[node])+1
-		}
+		key := rankKey{t.splitInner[node], t.missingRule(node)}
 		at, known := place[key]
 		if !known {
 			at = len(b.columns)
 			place[key] = at
 			b.columns = append(b.columns, rankedBins{})
-			ok = ok && b.columns[at].set(ds, t, key)
+			ok = ok && b.columns[at].set(ds, key)
+		}
+		s, right := kernel.TreeSplit{Column: uint32(at * kernel.TreeRows), From: uint8(leaf), BySet: key.rule == byCategory}, 0
+		if s.BySet {
+			var set kernel.ByteSet
+			for bin := range min(256, ds.mappers[ds.used[key.feature]].numBin) {
+				if inBitset(t.catInner[t.thresholdBin[node]], uint32(bin)) {
+					set.Add(uint8(bin))
+				}
+			}
+			b.sets = append(b.sets, set)
+		} else {
+			right = int(t.thresholdBin[node]) + 1
+			s.Right = uint8(right)
 		}
 		split := len(b.splits)
-		b.splits = append(b.splits, kernel.TreeSplit{Column: uint32(at * kernel.TreeRows), Right: uint8(right), From: uint8(leaf)})
+		b.splits = append(b.splits, s)
 		if right > 255 {
 			ok = false
 		}
@@ -119,7 +121,7 @@ func (ds *Dataset) compileBins(t *tree) *binTree {
 }
 
 // set makes the table; false if the feature's column has no bytes.
-func (r *rankedBins) set(ds *Dataset, t *tree, key rankedBinsKey) bool {
+func (r *rankedBins) set(ds *Dataset, key rankKey) bool {
 	p, m := &ds.places[key.feature], ds.mappers[ds.used[key.feature]]
 	if p.column < 0 || ds.bins[p.store].u8 == nil {
 		return false
@@ -136,8 +138,6 @@ func (r *rankedBins) set(ds *Dataset, t *tree, key rankedBinsKey) bool {
 		}
 		rank := bin
 		switch {
-		case key.node >= 0:
-			rank = boolIndex(!inBitset(t.catInner[t.thresholdBin[key.node]], uint32(bin)))
 		case key.rule == nanLeft && bin == m.numBin-1, key.rule == zeroLeft && bin == m.defaultBin:
 			rank = 0
 		case key.rule == nanRight && bin == m.numBin-1, key.rule == zeroRight && bin == m.defaultBin:
@@ -168,7 +168,7 @@ func (b *binTree) add(rows []int32, score []float64) {
 		for c := range b.columns {
 			b.columns[c].rank(ranks[c*kernel.TreeRows:][:hi-lo], lo)
 		}
-		kernel.TreeLeaves(leaf, ranks, b.splits)
+		kernel.TreeLeaves(leaf, ranks, b.splits, b.sets)
 		if rows == nil {
 			s := score[lo:hi]
 			for i, at := range leaf[:len(s)] {

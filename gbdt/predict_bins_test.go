@@ -41,7 +41,7 @@ func TestTreeByBins(t *testing.T) {
 		"zero":       {numbers(), Options{ZeroAsMissing: true}, true},
 		"few bins":   {numbers(), Options{MaxBin: 6}, true},
 		"bundled":    {numbers(make([]int, 40)...), Options{MinDataInLeaf: 2}, true},
-		"categories": {smallData(rows, 22), Options{MinDataPerGroup: 5}, true},
+		"categories": {smallData(rows, 22), Options{MinDataPerGroup: 5, MinDataInLeaf: 3, NumLeaves: 60}, true},
 		"wide":       {numbers(), wide, false},
 		"leaves":     {numbers(), Options{NumLeaves: 300, MinDataInLeaf: 1, MinSumHessianInLeaf: 1e-9}, false},
 		"linear":     {numbers(), Options{LinearTree: true}, false},

@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/hanji-ml/hanji/internal/kernel"
@@ -14,12 +15,13 @@ type rankedRun struct {
 	from    int // the first tree
 	columns []rankColumn
 	trees   []rankedTree
-	nodes   []kernel.TreeNode // the same trees for one row, in half a cache; nil where there are too many columns
+	nodes   []kernel.TreeNode // the same trees for one row, in half a cache; nil where there are too many columns, or categories
 	roots   []int32           // of each tree among nodes
 }
 
 type rankedTree struct {
 	splits []kernel.TreeSplit
+	sets   []kernel.ByteSet         // of those by categories
 	leafs  [maxRankedLeaves]float64 // from left to right
 }
 
@@ -28,7 +30,13 @@ type rankColumn struct {
 	feature int32
 	rule    missingRule
 	bounds  [255]float64 // thresholds, then infinity; at most maxRankBounds, so that rank 255 is beyond all
+	codes   []uint8      // of categories, in place of bounds: 1, 2, … for those that some split names, otherwise 0
+	rare    []float64    // categories too large for codes, ascending: these have ranks first, first + 1, …
+	first   int
 }
+
+// maxCode is the size of a table of categories.
+const maxCode = 1 << 12
 
 const (
 	maxRankedLeaves = 256
@@ -50,9 +58,13 @@ const (
 	nanRight
 	zeroLeft // zero and NaN
 	zeroRight
+	byCategory
 )
 
 func (t *tree) missingRule(i int32) missingRule {
+	if t.decisionType[i]&decisionCategorical != 0 {
+		return byCategory
+	}
 	rule := missingIsZero
 	switch t.missing(i) {
 	case missingNaN:
@@ -73,12 +85,22 @@ func (t *tree) rankable() bool {
 	if t.linear || t.numLeaves > maxRankedLeaves {
 		return false
 	}
-	for i, v := range t.threshold {
-		if v != v || t.decisionType[i]&decisionCategorical != 0 {
-			return false
+	return !slices.ContainsFunc(t.threshold, func(v float64) bool { return v != v })
+}
+
+// asked gives what a split asks of its feature: the threshold, or the categories that it names.
+func (t *tree) asked(i int32) []float64 {
+	if t.decisionType[i]&decisionCategorical == 0 {
+		return t.threshold[i : i+1]
+	}
+	c := int(t.threshold[i])
+	var list []float64
+	for k, w := range t.catThreshold[t.catBoundaries[c]:t.catBoundaries[c+1]] {
+		for ; w != 0; w &= w - 1 {
+			list = append(list, float64(32*k+bits.TrailingZeros32(w)))
 		}
 	}
-	return true
+	return list
 }
 
 // rankTrees finds the runs worth compiling.
@@ -113,7 +135,7 @@ func rankTrees(trees []*tree) []rankedRun {
 // rankCompiler gathers the thresholds of a run.
 type rankCompiler struct {
 	keys   []rankKey
-	bounds map[rankKey][]float64 // ascending
+	bounds map[rankKey][]float64 // or categories, ascending
 }
 
 type rankKey struct {
@@ -124,17 +146,19 @@ type rankKey struct {
 // add takes the thresholds of a tree, unless some feature gets too many.
 func (c *rankCompiler) add(t *tree) bool {
 	wanted := map[rankKey][]float64{}
-	for i, v := range t.threshold {
-		key := rankKey{t.splitFeature[i], t.missingRule(int32(i))}
+	for i := range int32(len(t.threshold)) {
+		key := rankKey{t.splitFeature[i], t.missingRule(i)}
 		b, ok := wanted[key]
 		if !ok {
 			b = slices.Clone(c.bounds[key])
 		}
-		if at, found := slices.BinarySearch(b, v); !found {
-			b = slices.Insert(b, at, v)
-		}
-		if len(b) > maxRankBounds {
-			return false
+		for _, v := range t.asked(i) {
+			if at, found := slices.BinarySearch(b, v); !found {
+				b = slices.Insert(b, at, v)
+			}
+			if len(b) > maxRankBounds {
+				return false
+			}
 		}
 		wanted[key] = b
 	}
@@ -154,11 +178,16 @@ func (c *rankCompiler) add(t *tree) bool {
 // run compiles trees whose thresholds were added.
 func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 	r := rankedRun{from: from, columns: make([]rankColumn, len(c.keys)), trees: make([]rankedTree, to-from)}
-	place := map[rankKey]int{}
+	place, categories := map[rankKey]int{}, false
 	for i, key := range c.keys {
 		place[key] = i
 		column := &r.columns[i]
 		column.feature, column.rule = key.feature, key.rule
+		if key.rule == byCategory {
+			column.setCategories(c.bounds[key])
+			categories = true
+			continue
+		}
 		for j := range column.bounds {
 			column.bounds[j] = math.Inf(1)
 		}
@@ -177,13 +206,24 @@ func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 				return
 			}
 			key := rankKey{t.splitFeature[node], t.missingRule(node)}
-			at, _ := slices.BinarySearch(c.bounds[key], t.threshold[node])
-			split, right := len(out.splits), uint8(at+1)
-			out.splits = append(out.splits, kernel.TreeSplit{Column: uint32(place[key] * kernel.TreeRows), Right: right, From: uint8(leaf)})
+			s := kernel.TreeSplit{Column: uint32(place[key] * kernel.TreeRows), From: uint8(leaf), BySet: key.rule == byCategory}
+			if s.BySet {
+				var set kernel.ByteSet
+				for _, v := range t.asked(node) {
+					at, _ := slices.BinarySearch(c.bounds[key], v)
+					set.Add(uint8(at + 1))
+				}
+				out.sets = append(out.sets, set)
+			} else {
+				at, _ := slices.BinarySearch(c.bounds[key], t.threshold[node])
+				s.Right = uint8(at + 1)
+			}
+			split := len(out.splits)
+			out.splits = append(out.splits, s)
 			r.nodes = append(r.nodes, 0)
 			visit(t.left[node])
 			out.splits[split].To = uint8(leaf)
-			r.nodes[entry] = kernel.NewTreeNode(uint8(place[key]), right, len(r.nodes)-entry)
+			r.nodes[entry] = kernel.NewTreeNode(uint8(place[key]), s.Right, len(r.nodes)-entry)
 			visit(t.right[node])
 		}
 		root := int32(0)
@@ -192,7 +232,7 @@ func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 		}
 		visit(root)
 	}
-	if len(r.columns) > maxRowColumns {
+	if len(r.columns) > maxRowColumns || categories {
 		r.nodes, r.roots = nil, nil
 	}
 	return r
@@ -265,6 +305,10 @@ func (s *rankScratch) rank(r *rankedRun, x []float64, features int, finite bool)
 			at += features
 		}
 		ranks := s.ranks[i*kernel.TreeRows:][:rows]
+		if c.rule == byCategory {
+			c.rankCategories(ranks, values)
+			continue
+		}
 		if !finite || c.rule >= zeroLeft {
 			c.replaceMissing(values)
 		}
@@ -275,6 +319,36 @@ func (s *rankScratch) rank(r *rankedRun, x []float64, features int, finite bool)
 					ranks[j] = 255
 				}
 			}
+		}
+	}
+}
+
+// setCategories gives the categories that splits name their ranks.
+func (c *rankColumn) setCategories(named []float64) {
+	n := 0
+	for n < len(named) && named[n] < maxCode {
+		n++
+	}
+	c.codes, c.rare, c.first = []uint8{}, named[n:], n+1
+	if n > 0 {
+		c.codes = make([]uint8, int(named[n-1])+1)
+	}
+	for i, v := range named[:n] {
+		c.codes[int(v)] = uint8(i + 1)
+	}
+}
+
+// rankCategories truncates values as inBitset's callers do. A rank of 0 is in no set.
+func (c *rankColumn) rankCategories(ranks []uint8, values []float64) {
+	for i, v := range values {
+		ranks[i] = 0
+		if !(v > -1 && v < 1<<31) {
+			continue
+		}
+		if k := uint32(v); int(k) < len(c.codes) {
+			ranks[i] = c.codes[k]
+		} else if at, found := slices.BinarySearch(c.rare, float64(k)); found {
+			ranks[i] = uint8(c.first + at)
 		}
 	}
 }
@@ -297,7 +371,7 @@ func (s *rankScratch) add(r *rankedRun, p []float64, k, from, to int) {
 	rows := len(p) / k
 	for n := from; n < to; n++ {
 		t := &r.trees[n-r.from]
-		kernel.TreeLeaves(s.leaf[:], s.ranks, t.splits)
+		kernel.TreeLeaves(s.leaf[:], s.ranks, t.splits, t.sets)
 		if k == 1 {
 			for i, leaf := range s.leaf[:rows] {
 				p[i] += t.leafs[leaf]

@@ -24,6 +24,12 @@ func TestRanks(t *testing.T) {
 	for i, v := range classes.Label {
 		classes.Label[i] = float64(min(max(int(v+1), 0), 2))
 	}
+	rare := smallData(3000, 4)
+	for i, v := range rare.Columns[3].Values {
+		if v >= 6 {
+			rare.Columns[3].Values[i] = 1e6 * v
+		}
+	}
 	noMissing := DefaultOptions()
 	noMissing.NumIterations, noMissing.UseMissing = 30, false
 	for name, c := range map[string]struct {
@@ -40,16 +46,19 @@ func TestRanks(t *testing.T) {
 		"few trees":   {numbers(), Options{NumIterations: 1}, -1},
 		"large trees": {numbers(), Options{NumIterations: 9, NumLeaves: 300, MinDataInLeaf: 2}, -1},
 		"constant":    {smallData(30, 10), Options{NumIterations: 5}, 0},
-		"mixed":       {smallData(3000, 4), Options{NumIterations: 5}, 2},
+		"categories":  {smallData(3000, 4), Options{NumIterations: 20, MinDataPerGroup: 5}, 1},
+		"rare":        {rare, Options{NumIterations: 20, MinDataPerGroup: 5}, 1},
+		"mixed":       {numbers(), Options{NumIterations: 5, NumLeaves: 300, MinDataInLeaf: 2}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ds, err := NewDataset(c.d, c.o)
 			must(t, err)
 			m, err := Train(context.Background(), ds, c.o)
 			must(t, err)
-			if name == "mixed" { // trees with categories between such as can be ranked
-				ds, err := NewDataset(numbers(), c.o)
-				must(t, err)
+			if (name == "categories" || name == "rare") && !slices.ContainsFunc(m.trees, func(t *tree) bool { return t.numCat > 0 }) {
+				t.Fatal("no split by categories")
+			}
+			if name == "mixed" { // trees of too many leaves between others
 				n, err := Train(context.Background(), ds, Options{NumIterations: 20})
 				must(t, err)
 				m.trees = slices.Concat(n.trees, m.trees, n.trees)
@@ -96,6 +105,9 @@ func awkwardRows(m *Model, rows int) []float64 {
 		at = append(at, t.threshold...)
 	}
 	at = append(at, 0)
+	for c := range 12 {
+		at = append(at, float64(c), 1e6*float64(c))
+	}
 	x := make([]float64, rows*5)
 	for i := range x {
 		v := at[r.IntN(len(at))]

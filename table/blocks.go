@@ -271,9 +271,11 @@ func (k *Block) Table() (*Table, error) {
 	}
 	r := &csvReader{scanner: b.scanner(k.text, k.line), o: &o, d: b.d, cols: make([]*builder, len(b.d.names))}
 	missing := newMissingSet(missingWords(&o), b.d.mark)
+	rows := min(bytes.Count(k.text, []byte("\n"))+1, len(k.text)/len(b.d.names)+1) // a cell and what ends it are a byte or more
 	for _, i := range picked {
 		r.cols[i] = newBuilder(b.d.names[i], b.d.kinds[i], missing, b.d.mark, &o)
 		r.cols[i].declared = r.cols[i].declared || b.d.kinds[i] == Float
+		r.cols[i].reserve(rows)
 	}
 	r.start = r.scanner
 	if err := r.fill(true); err != nil {

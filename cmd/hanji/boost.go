@@ -40,7 +40,7 @@ error in LightGBM's form. Files appear whole or not at all.`,
 		Args: takes(1, math.MaxInt, "config=FILE or KEY=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// Data are few large arrays without pointers: collecting often costs next to nothing and saves a third of the memory.
-			defer debug.SetGCPercent(debug.SetGCPercent(20))
+			defer debug.SetGCPercent(debug.SetGCPercent(10))
 			log := &boostLog{w: cmd.ErrOrStderr(), quiet: g.Quiet}
 			o, err := readBoostOptions(args, log)
 			if err != nil {

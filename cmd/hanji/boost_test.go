@@ -177,7 +177,7 @@ func TestRankAUC(t *testing.T) {
 			}
 		}
 	}
-	if got := rankAUC(p, y); got != wins/pairs {
+	if got := rankAUC(p, func(i int32) bool { return y[i] > 0 }); got != wins/pairs {
 		t.Errorf("%v, want %v", got, wins/pairs)
 	}
 }

@@ -105,27 +105,51 @@ func GatherPairs(dst, src [][2]float32, rows []int32) {
 const TreeRows = 512
 
 // TreeSplit is a split of a tree of at most 256 leaves, which are numbered from left to right. A row goes right if its
-// byte in the column of ranks is at least Right. From is the first leaf below the split, To the first one on its right.
+// byte in the column of ranks is at least Right or, with BySet, is not in a set. From is the first leaf below the split, To
+// the first one on its right.
 type TreeSplit struct {
 	Column          uint32 // where the column begins
 	Right, From, To uint8
-	_               uint8
+	BySet           bool
 }
+
+// ByteSet is a set of bytes: bit b&7 of byte b>>3.
+type ByteSet [32]uint8
+
+// Add puts a byte into the set.
+func (s *ByteSet) Add(b uint8) { s[b>>3] |= 1 << (b & 7) }
+
+// Has tells whether a byte is in the set.
+func (s *ByteSet) Has(b uint8) bool { return s[b>>3]>>(b&7)&1 == 1 }
 
 // TreeLeaves finds the leaves of TreeRows rows. Splits come before those below them, so that a row stands at the first
 // leaf of a subtree until its root has sent it right: all rows look at all splits, and there is no branch. This costs
-// less than walking down as long as a vector holds several times more rows than a tree has levels.
-func TreeLeaves(leaf, ranks []uint8, splits []TreeSplit) {
+// less than walking down as long as a vector holds several times more rows than a tree has levels. sets are those of the
+// splits by a set, in their order.
+func TreeLeaves(leaf, ranks []uint8, splits []TreeSplit, sets []ByteSet) {
 	leaf = leaf[:TreeRows]
+	bySet := 0
 	for _, s := range splits {
 		_ = ranks[int(s.Column):][:TreeRows]
+		if s.BySet {
+			bySet++
+		}
 	}
-	if len(splits) > 0 && treeLeaves(leaf, ranks, splits) {
+	if sets = sets[:bySet]; len(splits) > 0 && treeLeaves(leaf, ranks, splits, sets) {
 		return
 	}
 	clear(leaf)
 	for _, s := range splits {
 		column := ranks[int(s.Column):][:TreeRows]
+		if s.BySet {
+			for i, at := range leaf {
+				if at == s.From && !sets[0].Has(column[i]) {
+					leaf[i] = s.To
+				}
+			}
+			sets = sets[1:]
+			continue
+		}
 		for i, at := range leaf {
 			if at == s.From && column[i] >= s.Right {
 				leaf[i] = s.To

@@ -42,14 +42,14 @@ func gatherPairs(dst, src [][2]float32, rows []int32) bool {
 
 func hasTreeLeaves() bool { return useAsm() }
 
-func treeLeaves(leaf, ranks []uint8, splits []TreeSplit) bool {
-	p := (*byte)(unsafe.Pointer(unsafe.SliceData(splits))) // the generator knows no structs
+func treeLeaves(leaf, ranks []uint8, splits []TreeSplit, sets []ByteSet) bool {
+	p, q := (*byte)(unsafe.Pointer(unsafe.SliceData(splits))), (*byte)(unsafe.Pointer(unsafe.SliceData(sets))) // the generator knows no structs
 	switch {
 	case cpu.X86.AVX512:
-		treeLeavesAVX512(leaf, ranks, p, len(splits))
+		treeLeavesAVX512(leaf, ranks, p, len(splits), q)
 	case cpu.X86.AVX2:
-		treeLeavesAVX2(leaf, ranks, p, len(splits))
-		treeLeavesAVX2(leaf[TreeRows/2:], ranks[TreeRows/2:], p, len(splits))
+		treeLeavesAVX2(leaf, ranks, p, len(splits), q)
+		treeLeavesAVX2(leaf[TreeRows/2:], ranks[TreeRows/2:], p, len(splits), q)
 	default:
 		return false
 	}

@@ -165,13 +165,14 @@ rest:
 	JNZ     rest
 	RET
 
-// func treeLeavesAVX512(leaf []uint8, ranks []uint8, splits *byte, n int)
+// func treeLeavesAVX512(leaf []uint8, ranks []uint8, splits *byte, n int, sets *byte)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·treeLeavesAVX512(SB), NOSPLIT, $0-64
+TEXT ·treeLeavesAVX512(SB), NOSPLIT, $0-72
 	MOVQ   leaf_base+0(FP), AX
 	MOVQ   ranks_base+24(FP), CX
 	MOVQ   splits+48(FP), DX
-	MOVQ   n+56(FP), BX
+	MOVQ   sets+64(FP), BX
+	MOVQ   n+56(FP), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -182,56 +183,229 @@ TEXT ·treeLeavesAVX512(SB), NOSPLIT, $0-64
 	VPXORD Z7, Z7, Z7
 
 loop:
-	MOVL         (DX), SI
-	ADDQ         CX, SI
-	VPBROADCASTB 4(DX), Z8
-	VPBROADCASTB 5(DX), Z9
-	VPBROADCASTB 6(DX), Z10
-	VPCMPUB      $0x02, (SI), Z8, K1
-	VPCMPEQB     Z9, Z0, K1, K1
-	VMOVDQU8     Z10, K1, Z0
-	VPCMPUB      $0x02, 64(SI), Z8, K1
-	VPCMPEQB     Z9, Z1, K1, K1
-	VMOVDQU8     Z10, K1, Z1
-	VPCMPUB      $0x02, 128(SI), Z8, K1
-	VPCMPEQB     Z9, Z2, K1, K1
-	VMOVDQU8     Z10, K1, Z2
-	VPCMPUB      $0x02, 192(SI), Z8, K1
-	VPCMPEQB     Z9, Z3, K1, K1
-	VMOVDQU8     Z10, K1, Z3
-	VPCMPUB      $0x02, 256(SI), Z8, K1
-	VPCMPEQB     Z9, Z4, K1, K1
-	VMOVDQU8     Z10, K1, Z4
-	VPCMPUB      $0x02, 320(SI), Z8, K1
-	VPCMPEQB     Z9, Z5, K1, K1
-	VMOVDQU8     Z10, K1, Z5
-	VPCMPUB      $0x02, 384(SI), Z8, K1
-	VPCMPEQB     Z9, Z6, K1, K1
-	VMOVDQU8     Z10, K1, Z6
-	VPCMPUB      $0x02, 448(SI), Z8, K1
-	VPCMPEQB     Z9, Z7, K1, K1
-	VMOVDQU8     Z10, K1, Z7
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          loop
-	VMOVDQU8     Z0, (AX)
-	VMOVDQU8     Z1, 64(AX)
-	VMOVDQU8     Z2, 128(AX)
-	VMOVDQU8     Z3, 192(AX)
-	VMOVDQU8     Z4, 256(AX)
-	VMOVDQU8     Z5, 320(AX)
-	VMOVDQU8     Z6, 384(AX)
-	VMOVDQU8     Z7, 448(AX)
+	MOVL         (DX), DI
+	ADDQ         CX, DI
+	VPBROADCASTB 5(DX), Z8
+	VPBROADCASTB 6(DX), Z9
+	CMPB         7(DX), $0x00
+	JNE          set
+	VPBROADCASTB 4(DX), Z10
+	VPCMPUB      $0x02, (DI), Z10, K1
+	VPCMPEQB     Z8, Z0, K1, K1
+	VMOVDQU8     Z9, K1, Z0
+	VPCMPUB      $0x02, 64(DI), Z10, K1
+	VPCMPEQB     Z8, Z1, K1, K1
+	VMOVDQU8     Z9, K1, Z1
+	VPCMPUB      $0x02, 128(DI), Z10, K1
+	VPCMPEQB     Z8, Z2, K1, K1
+	VMOVDQU8     Z9, K1, Z2
+	VPCMPUB      $0x02, 192(DI), Z10, K1
+	VPCMPEQB     Z8, Z3, K1, K1
+	VMOVDQU8     Z9, K1, Z3
+	VPCMPUB      $0x02, 256(DI), Z10, K1
+	VPCMPEQB     Z8, Z4, K1, K1
+	VMOVDQU8     Z9, K1, Z4
+	VPCMPUB      $0x02, 320(DI), Z10, K1
+	VPCMPEQB     Z8, Z5, K1, K1
+	VMOVDQU8     Z9, K1, Z5
+	VPCMPUB      $0x02, 384(DI), Z10, K1
+	VPCMPEQB     Z8, Z6, K1, K1
+	VMOVDQU8     Z9, K1, Z6
+	VPCMPUB      $0x02, 448(DI), Z10, K1
+	VPCMPEQB     Z8, Z7, K1, K1
+	VMOVDQU8     Z9, K1, Z7
+
+next:
+	ADDQ     $0x08, DX
+	DECQ     SI
+	JNZ      loop
+	VMOVDQU8 Z0, (AX)
+	VMOVDQU8 Z1, 64(AX)
+	VMOVDQU8 Z2, 128(AX)
+	VMOVDQU8 Z3, 192(AX)
+	VMOVDQU8 Z4, 256(AX)
+	VMOVDQU8 Z5, 320(AX)
+	VMOVDQU8 Z6, 384(AX)
+	VMOVDQU8 Z7, 448(AX)
 	VZEROUPPER
 	RET
 
-// func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int)
+set:
+	VBROADCASTI32X4 (BX), Z10
+	VBROADCASTI32X4 16(BX), Z11
+	ADDQ            $0x20, BX
+	VMOVDQU8        (DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z0, K1, K1
+	VMOVDQU8        Z9, K1, Z0
+	VMOVDQU8        64(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z1, K1, K1
+	VMOVDQU8        Z9, K1, Z1
+	VMOVDQU8        128(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z2, K1, K1
+	VMOVDQU8        Z9, K1, Z2
+	VMOVDQU8        192(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z3, K1, K1
+	VMOVDQU8        Z9, K1, Z3
+	VMOVDQU8        256(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z4, K1, K1
+	VMOVDQU8        Z9, K1, Z4
+	VMOVDQU8        320(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z5, K1, K1
+	VMOVDQU8        Z9, K1, Z5
+	VMOVDQU8        384(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z14
+	VPSHUFB         Z12, Z14, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z6, K1, K1
+	VMOVDQU8        Z9, K1, Z6
+	VMOVDQU8        448(DI), Z12
+	VPSRLW          $0x03, Z12, Z13
+	VPANDD          boost_low5<>+0(SB), Z13, Z13
+	VPADDB          boost_second<>+0(SB), Z13, Z14
+	VPADDB          boost_first<>+0(SB), Z13, Z13
+	VPSHUFB         Z13, Z10, Z13
+	VPSHUFB         Z14, Z11, Z14
+	VPANDD          boost_low3<>+0(SB), Z12, Z12
+	VPORD           Z13, Z14, Z13
+	VMOVDQU8        boost_bits<>+0(SB), Z10
+	VPSHUFB         Z12, Z10, Z12
+	VPTESTNMB       Z13, Z12, K1
+	VPCMPEQB        Z8, Z7, K1, K1
+	VMOVDQU8        Z9, K1, Z7
+	JMP             next
+
+DATA boost_low5<>+0(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+8(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+16(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+24(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+32(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+40(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+48(SB)/8, $0x1f1f1f1f1f1f1f1f
+DATA boost_low5<>+56(SB)/8, $0x1f1f1f1f1f1f1f1f
+GLOBL boost_low5<>(SB), RODATA|NOPTR, $64
+
+DATA boost_second<>+0(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+8(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+16(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+24(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+32(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+40(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+48(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA boost_second<>+56(SB)/8, $0xf0f0f0f0f0f0f0f0
+GLOBL boost_second<>(SB), RODATA|NOPTR, $64
+
+DATA boost_first<>+0(SB)/8, $0x7070707070707070
+DATA boost_first<>+8(SB)/8, $0x7070707070707070
+DATA boost_first<>+16(SB)/8, $0x7070707070707070
+DATA boost_first<>+24(SB)/8, $0x7070707070707070
+DATA boost_first<>+32(SB)/8, $0x7070707070707070
+DATA boost_first<>+40(SB)/8, $0x7070707070707070
+DATA boost_first<>+48(SB)/8, $0x7070707070707070
+DATA boost_first<>+56(SB)/8, $0x7070707070707070
+GLOBL boost_first<>(SB), RODATA|NOPTR, $64
+
+DATA boost_low3<>+0(SB)/8, $0x0707070707070707
+DATA boost_low3<>+8(SB)/8, $0x0707070707070707
+DATA boost_low3<>+16(SB)/8, $0x0707070707070707
+DATA boost_low3<>+24(SB)/8, $0x0707070707070707
+DATA boost_low3<>+32(SB)/8, $0x0707070707070707
+DATA boost_low3<>+40(SB)/8, $0x0707070707070707
+DATA boost_low3<>+48(SB)/8, $0x0707070707070707
+DATA boost_low3<>+56(SB)/8, $0x0707070707070707
+GLOBL boost_low3<>(SB), RODATA|NOPTR, $64
+
+DATA boost_bits<>+0(SB)/8, $0x8040201008040201
+DATA boost_bits<>+8(SB)/8, $0x8040201008040201
+DATA boost_bits<>+16(SB)/8, $0x8040201008040201
+DATA boost_bits<>+24(SB)/8, $0x8040201008040201
+DATA boost_bits<>+32(SB)/8, $0x8040201008040201
+DATA boost_bits<>+40(SB)/8, $0x8040201008040201
+DATA boost_bits<>+48(SB)/8, $0x8040201008040201
+DATA boost_bits<>+56(SB)/8, $0x8040201008040201
+GLOBL boost_bits<>(SB), RODATA|NOPTR, $64
+
+// func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int, sets *byte)
 // Requires: AVX, AVX2
-TEXT ·treeLeavesAVX2(SB), NOSPLIT, $0-64
+TEXT ·treeLeavesAVX2(SB), NOSPLIT, $0-72
 	MOVQ  leaf_base+0(FP), AX
 	MOVQ  ranks_base+24(FP), CX
 	MOVQ  splits+48(FP), DX
-	MOVQ  n+56(FP), BX
+	MOVQ  sets+64(FP), BX
+	MOVQ  n+56(FP), SI
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -242,64 +416,202 @@ TEXT ·treeLeavesAVX2(SB), NOSPLIT, $0-64
 	VPXOR Y7, Y7, Y7
 
 loop:
-	MOVL         (DX), SI
-	ADDQ         CX, SI
-	VPBROADCASTB 4(DX), Y8
-	VPBROADCASTB 5(DX), Y9
-	VPBROADCASTB 6(DX), Y10
-	VPMAXUB      (SI), Y8, Y11
-	VPCMPEQB     (SI), Y11, Y11
-	VPCMPEQB     Y9, Y0, Y12
+	MOVL         (DX), DI
+	ADDQ         CX, DI
+	VPBROADCASTB 5(DX), Y8
+	VPBROADCASTB 6(DX), Y9
+	CMPB         7(DX), $0x00
+	JNE          set
+	VPBROADCASTB 4(DX), Y10
+	VPMAXUB      (DI), Y10, Y11
+	VPCMPEQB     (DI), Y11, Y11
+	VPCMPEQB     Y8, Y0, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y0, Y0
-	VPMAXUB      32(SI), Y8, Y11
-	VPCMPEQB     32(SI), Y11, Y11
-	VPCMPEQB     Y9, Y1, Y12
+	VPBLENDVB    Y12, Y9, Y0, Y0
+	VPMAXUB      32(DI), Y10, Y11
+	VPCMPEQB     32(DI), Y11, Y11
+	VPCMPEQB     Y8, Y1, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y1, Y1
-	VPMAXUB      64(SI), Y8, Y11
-	VPCMPEQB     64(SI), Y11, Y11
-	VPCMPEQB     Y9, Y2, Y12
+	VPBLENDVB    Y12, Y9, Y1, Y1
+	VPMAXUB      64(DI), Y10, Y11
+	VPCMPEQB     64(DI), Y11, Y11
+	VPCMPEQB     Y8, Y2, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y2, Y2
-	VPMAXUB      96(SI), Y8, Y11
-	VPCMPEQB     96(SI), Y11, Y11
-	VPCMPEQB     Y9, Y3, Y12
+	VPBLENDVB    Y12, Y9, Y2, Y2
+	VPMAXUB      96(DI), Y10, Y11
+	VPCMPEQB     96(DI), Y11, Y11
+	VPCMPEQB     Y8, Y3, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y3, Y3
-	VPMAXUB      128(SI), Y8, Y11
-	VPCMPEQB     128(SI), Y11, Y11
-	VPCMPEQB     Y9, Y4, Y12
+	VPBLENDVB    Y12, Y9, Y3, Y3
+	VPMAXUB      128(DI), Y10, Y11
+	VPCMPEQB     128(DI), Y11, Y11
+	VPCMPEQB     Y8, Y4, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y4, Y4
-	VPMAXUB      160(SI), Y8, Y11
-	VPCMPEQB     160(SI), Y11, Y11
-	VPCMPEQB     Y9, Y5, Y12
+	VPBLENDVB    Y12, Y9, Y4, Y4
+	VPMAXUB      160(DI), Y10, Y11
+	VPCMPEQB     160(DI), Y11, Y11
+	VPCMPEQB     Y8, Y5, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y5, Y5
-	VPMAXUB      192(SI), Y8, Y11
-	VPCMPEQB     192(SI), Y11, Y11
-	VPCMPEQB     Y9, Y6, Y12
+	VPBLENDVB    Y12, Y9, Y5, Y5
+	VPMAXUB      192(DI), Y10, Y11
+	VPCMPEQB     192(DI), Y11, Y11
+	VPCMPEQB     Y8, Y6, Y12
 	VPAND        Y11, Y12, Y12
-	VPBLENDVB    Y12, Y10, Y6, Y6
-	VPMAXUB      224(SI), Y8, Y8
-	VPCMPEQB     224(SI), Y8, Y8
-	VPCMPEQB     Y9, Y7, Y9
-	VPAND        Y8, Y9, Y9
-	VPBLENDVB    Y9, Y10, Y7, Y7
-	ADDQ         $0x08, DX
-	DECQ         BX
-	JNZ          loop
-	VMOVDQU      Y0, (AX)
-	VMOVDQU      Y1, 32(AX)
-	VMOVDQU      Y2, 64(AX)
-	VMOVDQU      Y3, 96(AX)
-	VMOVDQU      Y4, 128(AX)
-	VMOVDQU      Y5, 160(AX)
-	VMOVDQU      Y6, 192(AX)
-	VMOVDQU      Y7, 224(AX)
+	VPBLENDVB    Y12, Y9, Y6, Y6
+	VPMAXUB      224(DI), Y10, Y10
+	VPCMPEQB     224(DI), Y10, Y10
+	VPCMPEQB     Y8, Y7, Y8
+	VPAND        Y10, Y8, Y8
+	VPBLENDVB    Y8, Y9, Y7, Y7
+
+next:
+	ADDQ    $0x08, DX
+	DECQ    SI
+	JNZ     loop
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	VMOVDQU Y2, 64(AX)
+	VMOVDQU Y3, 96(AX)
+	VMOVDQU Y4, 128(AX)
+	VMOVDQU Y5, 160(AX)
+	VMOVDQU Y6, 192(AX)
+	VMOVDQU Y7, 224(AX)
 	VZEROUPPER
 	RET
+
+set:
+	VBROADCASTI128 (BX), Y10
+	VBROADCASTI128 16(BX), Y11
+	ADDQ           $0x20, BX
+	VMOVDQU        (DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y0, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y0, Y0
+	VMOVDQU        32(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y1, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y1, Y1
+	VMOVDQU        64(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y2, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y2, Y2
+	VMOVDQU        96(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y3, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y3, Y3
+	VMOVDQU        128(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y4, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y4, Y4
+	VMOVDQU        160(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y5, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y5, Y5
+	VMOVDQU        192(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y14
+	VPSHUFB        Y12, Y14, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y6, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y6, Y6
+	VMOVDQU        224(DI), Y12
+	VPSRLW         $0x03, Y12, Y13
+	VPAND          boost_low5<>+0(SB), Y13, Y13
+	VPADDB         boost_second<>+0(SB), Y13, Y14
+	VPADDB         boost_first<>+0(SB), Y13, Y13
+	VPSHUFB        Y13, Y10, Y13
+	VPSHUFB        Y14, Y11, Y14
+	VPAND          boost_low3<>+0(SB), Y12, Y12
+	VPOR           Y13, Y14, Y13
+	VMOVDQU        boost_bits<>+0(SB), Y10
+	VPSHUFB        Y12, Y10, Y12
+	VPAND          Y13, Y12, Y13
+	VPCMPEQB       Y13, Y12, Y13
+	VPCMPEQB       Y8, Y7, Y14
+	VPANDN         Y14, Y13, Y14
+	VPBLENDVB      Y14, Y9, Y7, Y7
+	JMP            next
 
 // func rankAVX512(dst []uint8, x []float64, bounds *[255]float64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL

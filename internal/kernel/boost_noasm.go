@@ -12,7 +12,7 @@ func gatherPairs(dst, src [][2]float32, rows []int32) bool { return false }
 
 func hasTreeLeaves() bool { return false }
 
-func treeLeaves(leaf, ranks []uint8, splits []TreeSplit) bool { return false }
+func treeLeaves(leaf, ranks []uint8, splits []TreeSplit, sets []ByteSet) bool { return false }
 
 func rank(dst []uint8, x []float64, bounds *[255]float64) int { return 0 }
 

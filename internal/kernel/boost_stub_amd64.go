@@ -24,15 +24,15 @@ func gatherBinsAVX2(dst []uint8, src []uint8, stride int, rows []int32)
 //go:noescape
 func gatherPairsAVX2(dst [][2]float32, src [][2]float32, rows []int32)
 
-// treeLeavesAVX512 walks 512 rows of ld apart; n > 0.
+// treeLeavesAVX512 walks 512 rows of ld apart; n > 0. sets are those of splits by a set, one after another.
 //
 //go:noescape
-func treeLeavesAVX512(leaf []uint8, ranks []uint8, splits *byte, n int)
+func treeLeavesAVX512(leaf []uint8, ranks []uint8, splits *byte, n int, sets *byte)
 
-// treeLeavesAVX2 walks 256 rows of ld apart; n > 0.
+// treeLeavesAVX2 walks 256 rows of ld apart; n > 0. sets are those of splits by a set, one after another.
 //
 //go:noescape
-func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int)
+func treeLeavesAVX2(leaf []uint8, ranks []uint8, splits *byte, n int, sets *byte)
 
 // rankAVX512 ranks len(x) numbers, a positive multiple of 32.
 //

@@ -151,6 +151,17 @@ func TestTreeLeaves(t *testing.T) {
 		for _, leaves := range []int{1, 2, 3, 31, 255, 256} {
 			const columns = 5
 			ranks, splits := make([]uint8, columns*TreeRows), randomSplits(r, leaves, columns)
+			var sets []ByteSet
+			setOf := map[int]int{} // by split
+			for i := range splits {
+				if splits[i].BySet = leaves%2 == 1 && r.IntN(2) == 0; splits[i].BySet {
+					setOf[i] = len(sets)
+					sets = append(sets, ByteSet{})
+					for range 128 {
+						sets[len(sets)-1].Add(uint8(r.Uint32()))
+					}
+				}
+			}
 			for i := range ranks {
 				ranks[i] = uint8(r.Uint32())
 			}
@@ -158,12 +169,17 @@ func TestTreeLeaves(t *testing.T) {
 			for i := range leaf {
 				leaf[i] = 77
 			}
-			TreeLeaves(leaf, ranks, splits)
+			TreeLeaves(leaf, ranks, splits, sets)
 			for i, got := range leaf[:TreeRows] {
 				lo, hi, next := 0, leaves, 0 // the row's subtree, and the place of its root
 				for hi-lo > 1 {
 					s := splits[next]
-					if ranks[int(s.Column)+i] >= s.Right {
+					rank := ranks[int(s.Column)+i]
+					right := rank >= s.Right
+					if s.BySet {
+						right = sets[setOf[next]][rank/8]>>(rank%8)&1 == 0
+					}
+					if right {
 						next += int(s.To) - lo // the left subtree has one split less than leaves
 						lo = int(s.To)
 					} else {
@@ -219,7 +235,7 @@ func TestTreeWalk(t *testing.T) {
 				at := slices.Clone(roots)
 				TreeWalk(at, nodes, &ranks)
 				for i, node := range at {
-					TreeLeaves(leaf, block, all[i])
+					TreeLeaves(leaf, block, all[i], nil)
 					if n := nodes[node]; n.Column() != leaf[0] || n>>8 != 0 {
 						t.Fatalf("tree %d of %d: leaf %d, want %d", i, trees, n.Column(), leaf[0])
 					}
@@ -271,7 +287,12 @@ func TestRank(t *testing.T) {
 func BenchmarkTreeLeaves(b *testing.B) {
 	r := rand.New(rand.NewPCG(3, 6))
 	splits, ranks, leaf := randomSplits(r, 255, 28), make([]uint8, 28*TreeRows), make([]uint8, TreeRows)
-	eachPathBench(b, "255leaves", TreeRows, func() { TreeLeaves(leaf, ranks, splits) })
+	eachPathBench(b, "255leaves", TreeRows, func() { TreeLeaves(leaf, ranks, splits, nil) })
+	for i := range splits {
+		splits[i].BySet = true
+	}
+	sets := make([]ByteSet, len(splits))
+	eachPathBench(b, "255leaves/sets", TreeRows, func() { TreeLeaves(leaf, ranks, splits, sets) })
 }
 
 func BenchmarkRank(b *testing.B) {

@@ -9,23 +9,18 @@ import (
 // emitTreeLeaves writes the walk of many rows through a tree: eight vectors of a byte a row stay in registers while all
 // splits of the tree go by.
 func emitTreeLeaves(zmm bool) {
-	name, width, doc := "treeLeavesAVX2", 32, "walks 256 rows of ld apart; n > 0."
+	w := leavesWidth(zmm)
+	name, doc := "treeLeavesAVX2", "walks 256 rows of ld apart; n > 0. sets are those of splits by a set, one after another."
 	if zmm {
-		name, width, doc = "treeLeavesAVX512", 64, "walks 512 rows of ld apart; n > 0."
+		name, doc = "treeLeavesAVX512", "walks 512 rows of ld apart; n > 0. sets are those of splits by a set, one after another."
 	}
-	text(name, "leaf, ranks []uint8, splits *byte, n int", doc)
+	text(name, "leaf, ranks []uint8, splits *byte, n int, sets *byte", doc)
 	leaf, ranks := ptr("leaf"), ptr("ranks")
-	split := Load(Param("splits"), GP64())
+	split, sets := Load(Param("splits"), GP64()), Load(Param("sets"), GP64())
 	n := Load(Param("n"), GP64())
-	vec := func() reg.VecVirtual {
-		if zmm {
-			return ZMM()
-		}
-		return YMM()
-	}
 	var at [8]reg.VecVirtual
 	for i := range at {
-		at[i] = vec()
+		at[i] = w.vec()
 		if zmm {
 			VPXORD(at[i], at[i], at[i])
 		} else {
@@ -33,15 +28,17 @@ func emitTreeLeaves(zmm bool) {
 		}
 	}
 	Label("loop")
-	column := GP64()
+	column, from, to := GP64(), w.vec(), w.vec()
 	MOVL(Mem{Base: split}, column.As32())
 	ADDQ(ranks, column)
-	right, from, to := vec(), vec(), vec()
-	VPBROADCASTB(Mem{Base: split, Disp: 4}, right)
 	VPBROADCASTB(Mem{Base: split, Disp: 5}, from)
 	VPBROADCASTB(Mem{Base: split, Disp: 6}, to)
+	CMPB(Mem{Base: split, Disp: 7}, Imm(0))
+	JNE(LabelRef("set"))
+	right := w.vec()
+	VPBROADCASTB(Mem{Base: split, Disp: 4}, right)
 	for i := range at {
-		m := Mem{Base: column, Disp: i * width}
+		m := Mem{Base: column, Disp: i * w.bytes()}
 		if zmm {
 			k, both := K(), K()
 			VPCMPUB(Imm(2), m, right, k) // right ≤ rank
@@ -49,25 +46,124 @@ func emitTreeLeaves(zmm bool) {
 			VMOVDQU8(to, both, at[i])
 			continue
 		}
-		a, b := vec(), vec()
+		a, b := w.vec(), w.vec()
 		VPMAXUB(m, right, a)
 		VPCMPEQB(m, a, a) // right ≤ rank
 		VPCMPEQB(from, at[i], b)
 		VPAND(a, b, b)
 		VPBLENDVB(b, to, at[i], at[i])
 	}
+	Label("next")
 	ADDQ(Imm(8), split)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	for i := range at {
 		if zmm {
-			VMOVDQU8(at[i], Mem{Base: leaf, Disp: i * width})
+			VMOVDQU8(at[i], Mem{Base: leaf, Disp: i * w.bytes()})
 		} else {
-			VMOVDQU(at[i], Mem{Base: leaf, Disp: i * width})
+			VMOVDQU(at[i], Mem{Base: leaf, Disp: i * w.bytes()})
 		}
 	}
 	VZEROUPPER()
 	RET()
+	Label("set")
+	lo, hi := w.vec(), w.vec() // bits 0…127 and 128…255 of the set, in each lane of 16 bytes
+	if zmm {
+		VBROADCASTI32X4(Mem{Base: sets}, lo)
+		VBROADCASTI32X4(Mem{Base: sets, Disp: 16}, hi)
+	} else {
+		VBROADCASTI128(Mem{Base: sets}, lo)
+		VBROADCASTI128(Mem{Base: sets, Disp: 16}, hi)
+	}
+	ADDQ(Imm(32), sets)
+	for i := range at {
+		w.set(Mem{Base: column, Disp: i * w.bytes()}, lo, hi, from, to, at[i])
+	}
+	JMP(LabelRef("next"))
+}
+
+type leavesWidth bool
+
+func (w leavesWidth) vec() reg.VecVirtual {
+	if w {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (w leavesWidth) bytes() int {
+	if w {
+		return 64
+	}
+	return 32
+}
+
+// set sends rows whose rank r is not in a set to the right: bit r&7 of byte r>>3, looked up in both halves, of which the
+// index has its uppermost bit set, and so finds zero, in the wrong one.
+func (w leavesWidth) set(ranks Mem, lo, hi, from, to, at reg.VecVirtual) {
+	r, i, j := w.vec(), w.vec(), w.vec()
+	and := func(x, y, z Op) { VPAND(x, y, z) }
+	if w {
+		and = func(x, y, z Op) { VPANDD(x, y, z) }
+		VMOVDQU8(ranks, r)
+	} else {
+		VMOVDQU(ranks, r)
+	}
+	VPSRLW(Imm(3), r, i)
+	and(constant("low5", 0x1f), i, i)
+	VPADDB(constant("second", 0xf0), i, j)
+	VPADDB(constant("first", 0x70), i, i)
+	VPSHUFB(i, lo, i)
+	VPSHUFB(j, hi, j)
+	bit := w.vec()
+	and(constant("low3", 7), r, r)
+	bits := bitTable()
+	if w {
+		VPORD(i, j, i)
+		VMOVDQU8(bits, bit)
+		VPSHUFB(r, bit, r)
+		k, both := K(), K()
+		VPTESTNMB(i, r, k)
+		VPCMPEQB(from, at, k, both)
+		VMOVDQU8(to, both, at)
+		return
+	}
+	VPOR(i, j, i)
+	VMOVDQU(bits, bit)
+	VPSHUFB(r, bit, r)
+	VPAND(i, r, i)
+	VPCMPEQB(i, r, i) // in the set
+	VPCMPEQB(from, at, j)
+	VPANDN(j, i, j)
+	VPBLENDVB(j, to, at, at)
+}
+
+var made = map[string]Mem{}
+
+// constant is 64 bytes of a value.
+func constant(name string, v uint8) Mem {
+	if m, ok := made[name]; ok {
+		return m
+	}
+	m := GLOBL("boost_"+name, RODATA|NOPTR)
+	for i := 0; i < 64; i += 8 {
+		DATA(i, U64(0x0101010101010101*uint64(v)))
+	}
+	made[name] = m
+	return m
+}
+
+// bitTable is 1<<(i&7) in byte i.
+func bitTable() Mem {
+	if m, ok := made["bits"]; ok {
+		return m
+	}
+	m := GLOBL("boost_bits", RODATA|NOPTR)
+	for i := 0; i < 64; i += 8 {
+		DATA(i, U64(0x8040201008040201))
+	}
+	made["bits"] = m
+	return m
 }
 
 // rankVectors is how many vectors are searched for together: a step waits for the memory of the last.

@@ -37,16 +37,21 @@ func ptr(name string) reg.GPVirtual {
 	return Load(Param(name).Base(), GP64()).(reg.GPVirtual)
 }
 
-// emitAddBins writes the adding of rows to four histograms. A bin is two float64, so that one load, one addition and one
-// store do for it; the store is what bounds the loop.
-func emitAddBins() {
-	text("addBinsAVX2", "h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32", "adds len(pairs) > 0 rows.")
+// histograms loads the addresses of four histograms.
+func histograms() (to [4]reg.GPVirtual) {
 	h := Load(Param("h"), GP64())
-	var to [4]reg.GPVirtual
 	for k := range to {
 		to[k] = GP64()
 		MOVQ(Mem{Base: h, Disp: 8 * k}, to[k])
 	}
+	return to
+}
+
+// emitAddBins writes the adding of rows to four histograms. A bin is two float64, so that one load, one addition and one
+// store do for it; the store is what bounds the loop.
+func emitAddBins() {
+	text("addBinsAVX2", "h *[4]*[256][2]float64, bins []uint8, stride int, pairs [][2]float32", "adds len(pairs) > 0 rows.")
+	to := histograms()
 	bins, pairs := ptr("bins"), ptr("pairs")
 	stride := Load(Param("stride"), GP64())
 	n := Load(Param("pairs").Len(), GP64())
@@ -79,12 +84,7 @@ func emitAddBins() {
 // emitAddIntBins writes the same for integers, which are added in memory.
 func emitAddIntBins() {
 	text("addIntBinsAVX2", "h *[4]*[256]int64, bins []uint8, stride int, sums []int64", "adds len(sums) > 0 rows.")
-	h := Load(Param("h"), GP64())
-	var to [4]reg.GPVirtual
-	for k := range to {
-		to[k] = GP64()
-		MOVQ(Mem{Base: h, Disp: 8 * k}, to[k])
-	}
+	to := histograms()
 	bins, sums := ptr("bins"), ptr("sums")
 	stride := Load(Param("stride"), GP64())
 	n := Load(Param("sums").Len(), GP64())
