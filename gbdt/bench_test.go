@@ -52,6 +52,37 @@ func BenchmarkTrain(b *testing.B) {
 	}
 }
 
+// BenchmarkTrainSparse trains on one-hot columns, which are bundled, and on as many that have values where they like, which are kept
+// by row.
+func BenchmarkTrainSparse(b *testing.B) {
+	const rows, columns = 100_000, 500
+	for _, kind := range []string{"onehot", "rows"} {
+		b.Run(kind+"/100kx500/31leaves/10trees", func(b *testing.B) {
+			r := rand.New(rand.NewPCG(3, 3))
+			d := Data{Label: make([]float64, rows)}
+			for range columns {
+				d.Columns = append(d.Columns, Column{Float32: make([]float32, rows)})
+			}
+			for i := range rows {
+				for k := range 10 {
+					j := k*50 + r.IntN(50)
+					if kind == "rows" {
+						j = r.IntN(columns)
+					}
+					d.Columns[j].Float32[i] = 1
+					d.Label[i] += float64(j % 7)
+				}
+			}
+			ds, err := NewDataset(d, Options{})
+			must(b, err)
+			for b.Loop() {
+				_, err := Train(context.Background(), ds, Options{NumIterations: 10})
+				must(b, err)
+			}
+		})
+	}
+}
+
 func BenchmarkBin(b *testing.B) {
 	d := higgsLike(200_000)
 	for b.Loop() {
