@@ -203,16 +203,19 @@ func (s *search) find() {
 // missing, with nan the last bin.
 func (s *search) scanRight(skipDefault, nan bool) {
 	m := s.meta.mapper
-	common := s.plain && !skipDefault && !nan
+	common := s.plain && !skipDefault
 	switch {
-	case s.ints.bins != nil && common:
+	case s.ints.bins != nil && common && !nan:
 		s.scanPlainInt()
 		return
 	case s.ints.bins != nil:
 		s.scanRightInt(skipDefault, nan)
 		return
 	case common:
-		best := s.scanPlain()
+		bins := s.bins[1 : m.numBin-boolIndex(nan)]
+		moved, best := s.scanPlain(bins, true)
+		best.threshold = int32(len(bins) - moved)
+		best.grad, best.hess, best.count = s.grad-best.grad, s.hess-best.hess, s.count-best.count // the left side is the rest
 		s.take(&best, true)
 		return
 	}
@@ -266,16 +269,17 @@ func (s *search) scanRight(skipDefault, nan bool) {
 	s.take(&best, true)
 }
 
-// scanPlain is scanRight for the most common case: nothing is missing, nothing is constrained or smoothed.
-func (s *search) scanPlain() candidate {
+// scanPlain is the most common case: no bin is skipped, nothing is constrained or smoothed. It gives how many bins the best
+// threshold moves, and what these have.
+func (s *search) scanPlain(bins []binSum, backwards bool) (moved int, best candidate) {
 	k := kernel.SplitScan{Grad: s.grad, Hess: s.hess, L2: s.l2, Gain: s.shift, MinHess: s.minHess, Factor: float64(s.count) / s.hess,
-		Count: s.count, MinData: s.minData, Right: [2]float64{0, epsilon}}
-	kernel.ScanSplits(unsafe.Slice((*[2]float64)(unsafe.Pointer(unsafe.SliceData(s.bins))), len(s.bins)), &k)
+		Count: s.count, MinData: s.minData, Moved: [2]float64{0, epsilon}}
+	kernel.ScanSplits(unsafe.Slice((*[2]float64)(unsafe.Pointer(unsafe.SliceData(bins))), len(bins)), backwards, &k)
 	if k.At == 0 {
-		return candidate{gain: minScore, threshold: int32(len(s.bins))}
+		return 0, candidate{gain: minScore}
 	}
 	s.splittable = true
-	return candidate{gain: k.Gain, grad: s.grad - k.Right[0], hess: s.hess - k.Right[1], count: s.count - k.Count, threshold: int32(k.At - 1)}
+	return k.At, candidate{gain: k.Gain, grad: k.Moved[0], hess: k.Moved[1], count: k.Count}
 }
 
 // scanLeft goes through thresholds from the first bin up; what is missing is on the right.
@@ -285,6 +289,12 @@ func (s *search) scanLeft(skipDefault, nan bool) {
 		return
 	}
 	m := s.meta.mapper
+	if s.plain && !skipDefault && s.meta.offset == 0 {
+		moved, best := s.scanPlain(s.bins[:m.numBin-1], false)
+		best.threshold = int32(moved - 1)
+		s.take(&best, false)
+		return
+	}
 	factor := float64(s.count) / s.hess
 	lg, lh, lc := 0.0, epsilon, 0
 	best := candidate{gain: minScore, threshold: int32(m.numBin)}

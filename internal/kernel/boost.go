@@ -215,35 +215,38 @@ type SplitScan struct {
 	Gain       float64    // what a split must gain more than; afterwards that of the best one
 	MinHess    float64    // least hessian of a side
 	Factor     float64    // rows for each unit of hessian
-	Count      int        // rows of the leaf; afterwards those right of the best split
+	Count      int        // rows of the leaf; afterwards those moved by the best split
 	MinData    int        // least rows of a side
-	Right      [2]float64 // gradient and hessian on the right to begin with; afterwards those of the best split
-	At         int        // the first bin on the right of the best split; 0: no split gains enough
+	Moved      [2]float64 // gradient and hessian of the other side to begin with; afterwards those of the best split
+	At         int        // bins moved by the best split; 0: no split gains enough
 }
 
-// ScanSplits moves bins from the left side to the right, the last one first, and keeps the first of the splits that gain most:
-// G²/(H+λ₂) of both sides. Rows are estimated from hessians, bin by bin. The bits are the same on every path.
-func ScanSplits(bins [][2]float64, s *SplitScan) {
-	if s.At = 0; len(bins) < 2 || scanSplits(bins, s) {
+// ScanSplits moves one bin after another to the other side, with backwards the last one first, and keeps the first of the splits
+// that gain most: G²/(H+λ₂) of both sides. Rows are estimated from hessians, bin by bin. The bits are the same on every path.
+func ScanSplits(bins [][2]float64, backwards bool, s *SplitScan) {
+	if s.At = 0; len(bins) == 0 || scanSplits(bins, backwards, s) {
 		return
 	}
-	right, rows, best, bestRows := s.Right, 0, [2]float64{}, 0
-	for b := len(bins) - 1; b >= 1; b-- {
-		e := bins[b]
-		right[0] += e[0]
-		right[1] += e[1]
+	moved, rows, best, bestRows := s.Moved, 0, [2]float64{}, 0
+	for i := range bins {
+		e := bins[i]
+		if backwards {
+			e = bins[len(bins)-1-i]
+		}
+		moved[0] += e[0]
+		moved[1] += e[1]
 		rows += int(float64(e[1]*s.Factor) + 0.5) // the conversion keeps processors from rounding product and sum at once
-		if rows < s.MinData || right[1] < s.MinHess {
+		if rows < s.MinData || moved[1] < s.MinHess {
 			continue
 		}
-		grad, hess := s.Grad-right[0], s.Hess-right[1]
+		grad, hess := s.Grad-moved[0], s.Hess-moved[1]
 		if s.Count-rows < s.MinData || hess < s.MinHess {
 			break
 		}
-		gain := float64(grad*grad)/(hess+s.L2) + float64(right[0]*right[0])/(right[1]+s.L2)
+		gain := float64(grad*grad)/(hess+s.L2) + float64(moved[0]*moved[0])/(moved[1]+s.L2)
 		if gain > s.Gain {
-			s.Gain, best, bestRows, s.At = gain, right, rows, b
+			s.Gain, best, bestRows, s.At = gain, moved, rows, i+1
 		}
 	}
-	s.Right, s.Count = best, bestRows
+	s.Moved, s.Count = best, bestRows
 }

@@ -76,10 +76,17 @@ func treeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) int {
 	return n
 }
 
-func scanSplits(bins [][2]float64, s *SplitScan) bool {
+func scanSplits(bins [][2]float64, backwards bool, s *SplitScan) bool {
 	if !useAsm() {
 		return false
 	}
-	scanSplitsAVX2(bins, (*[11]float64)(unsafe.Pointer(s)))
+	first, step := 0, 16
+	if backwards {
+		first, step = len(bins)-1, -16
+	}
+	scanSplitsAVX2(&bins[first], len(bins), step, (*[11]float64)(unsafe.Pointer(s)))
+	if s.At > 0 { // it counts down
+		s.At = len(bins) + 1 - s.At
+	}
 	return true
 }

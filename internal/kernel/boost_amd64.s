@@ -951,48 +951,44 @@ step:
 	JNZ     trees
 	RET
 
-// func scanSplitsAVX2(bins [][2]float64, s *[11]float64)
+// func scanSplitsAVX2(first *[2]float64, n int, step int, s *[11]float64)
 // Requires: AVX
 TEXT ·scanSplitsAVX2(SB), NOSPLIT, $0-32
 	MOVQ     s+24(FP), AX
-	MOVQ     bins_base+0(FP), CX
-	MOVQ     bins_len+8(FP), DX
+	MOVQ     first+0(FP), CX
+	MOVQ     n+8(FP), DX
+	MOVQ     step+16(FP), BX
 	VMOVUPD  (AX), X0
 	VMOVDDUP 16(AX), X1
 	VMOVSD   24(AX), X2
 	VMOVSD   32(AX), X3
 	VMOVSD   40(AX), X4
-	MOVQ     $0x3fe0000000000000, BX
-	VMOVQ    BX, X5
-	MOVQ     48(AX), BX
-	MOVQ     56(AX), SI
+	MOVQ     $0x3fe0000000000000, SI
+	VMOVQ    SI, X5
+	MOVQ     48(AX), SI
+	MOVQ     56(AX), DI
 	VMOVUPD  64(AX), X6
 	VMOVSD   X2, X2, X2
 	VXORPD   X7, X7, X7
-	XORQ     DI, DI
 	XORQ     R8, R8
 	XORQ     R9, R9
-	MOVQ     DX, R10
-	SHLQ     $0x04, R10
-	ADDQ     CX, R10
-	SUBQ     $0x10, R10
-	DECQ     DX
+	XORQ     R10, R10
 
 loop:
-	VADDPD      (R10), X6, X6
-	VMULSD      8(R10), X4, X8
+	VADDPD      (CX), X6, X6
+	VMULSD      8(CX), X4, X8
 	VADDSD      X5, X8, X8
-	VCVTTSD2SIQ X8, CX
-	ADDQ        CX, DI
-	CMPQ        DI, SI
+	VCVTTSD2SIQ X8, R11
+	ADDQ        R11, R8
+	CMPQ        R8, DI
 	JLT         next
 	VUNPCKHPD   X6, X6, X8
 	VUCOMISD    X3, X8
 	JCS         next
 	VSUBPD      X6, X0, X9
-	MOVQ        BX, CX
-	SUBQ        DI, CX
-	CMPQ        CX, SI
+	MOVQ        SI, R11
+	SUBQ        R8, R11
+	CMPQ        R11, DI
 	JLT         done
 	VUNPCKHPD   X9, X9, X8
 	VUCOMISD    X3, X8
@@ -1008,17 +1004,17 @@ loop:
 	JLS         next
 	VMOVSD      X9, X9, X2
 	VMOVAPD     X6, X7
-	MOVQ        DI, R8
-	MOVQ        DX, R9
+	MOVQ        R8, R9
+	MOVQ        DX, R10
 
 next:
-	SUBQ $0x10, R10
+	ADDQ BX, CX
 	DECQ DX
 	JNZ  loop
 
 done:
 	VMOVSD  X2, 24(AX)
 	VMOVUPD X7, 64(AX)
-	MOVQ    R8, 48(AX)
-	MOVQ    R9, 80(AX)
+	MOVQ    R9, 48(AX)
+	MOVQ    R10, 80(AX)
 	RET

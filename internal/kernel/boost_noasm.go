@@ -18,4 +18,4 @@ func rank(dst []uint8, x []float64, bounds *[255]float64) int { return 0 }
 
 func treeWalk(at []int32, nodes []TreeNode, ranks *[256]uint8) int { return 0 }
 
-func scanSplits(bins [][2]float64, s *SplitScan) bool { return false }
+func scanSplits(bins [][2]float64, backwards bool, s *SplitScan) bool { return false }

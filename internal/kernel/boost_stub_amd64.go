@@ -44,7 +44,7 @@ func rankAVX512(dst []uint8, x []float64, bounds *[255]float64)
 //go:noescape
 func treeWalkAVX2(at []int32, nodes []uint32, ranks *[256]uint8)
 
-// scanSplitsAVX2 goes through len(bins) > 1 bins; s is a SplitScan.
+// scanSplitsAVX2 goes through n > 0 bins, step bytes apart; s is a SplitScan.
 //
 //go:noescape
-func scanSplitsAVX2(bins [][2]float64, s *[11]float64)
+func scanSplitsAVX2(first *[2]float64, n int, step int, s *[11]float64)

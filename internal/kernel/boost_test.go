@@ -318,7 +318,7 @@ func TestScanSplits(t *testing.T) {
 	var scans []scan
 	for range 300 {
 		s := scan{bins: make([][2]float64, 1+r.IntN(256))}
-		s.in = SplitScan{L2: float64(r.IntN(2)), MinHess: float64(r.IntN(3)), MinData: r.IntN(25), Right: [2]float64{0, 1e-15}}
+		s.in = SplitScan{L2: float64(r.IntN(2)), MinHess: float64(r.IntN(3)), MinData: r.IntN(25), Moved: [2]float64{0, 1e-15}}
 		rows := 0
 		for i := range s.bins {
 			n := r.IntN(10)
@@ -337,7 +337,7 @@ func TestScanSplits(t *testing.T) {
 	eachPath(t, func(t *testing.T) {
 		for i, s := range scans {
 			got := s.in
-			ScanSplits(s.bins, &got)
+			ScanSplits(s.bins, i%2 == 0, &got)
 			if len(want) == i { // the first path; the last one is the loop
 				want = append(want, got)
 				found += min(got.At, 1)
@@ -355,12 +355,12 @@ func TestScanSplits(t *testing.T) {
 func BenchmarkScanSplits(b *testing.B) {
 	bins := make([][2]float64, 255)
 	r := rand.New(rand.NewPCG(3, 10))
-	s := SplitScan{Right: [2]float64{0, 1e-15}, MinData: 20, MinHess: 1e-3}
+	s := SplitScan{Moved: [2]float64{0, 1e-15}, MinData: 20, MinHess: 1e-3}
 	for i := range bins {
 		bins[i] = [2]float64{r.NormFloat64(), 10 * r.Float64()}
 		s.Grad += bins[i][0]
 		s.Hess += bins[i][1]
 	}
 	s.Count, s.Factor = int(4*s.Hess), 4
-	eachPathBench(b, "255bins", len(bins), func() { k := s; ScanSplits(bins, &k) })
+	eachPathBench(b, "255bins", len(bins), func() { k := s; ScanSplits(bins, true, &k) })
 }
