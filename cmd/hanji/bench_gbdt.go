@@ -25,7 +25,7 @@ func benchGBDT(o benchOptions) error {
 	if o.trees < 1 {
 		return usagef("--trees is %d, want 1 or more", o.trees)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(10)) // as hanji boost does
+	defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent)) // as hanji boost does
 	x, width, err := readRowMatrix(o.data)
 	if err != nil {
 		return err
@@ -39,6 +39,7 @@ func benchGBDT(o benchOptions) error {
 	}
 	bin := time.Since(start)
 	d = gbdt.Data{} // its labels are in the data set now
+	debug.SetGCPercent(trainGCPercent())
 	start = time.Now()
 	m, err := gbdt.Train(context.Background(), ds, opts)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -39,8 +40,7 @@ error in LightGBM's form. Files appear whole or not at all.`,
   hanji boost plot LightGBM_model.txt`,
 		Args: takes(1, math.MaxInt, "config=FILE or KEY=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// Data are few large arrays without pointers: collecting often costs next to nothing and saves a third of the memory.
-			defer debug.SetGCPercent(debug.SetGCPercent(10))
+			defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
 			log := &boostLog{w: cmd.ErrOrStderr(), quiet: g.Quiet}
 			o, err := readBoostOptions(args, log)
 			if err != nil {
@@ -206,3 +206,16 @@ func (l *boostLog) end() {
 
 // since is the seconds from t on, as LightGBM writes them.
 func since(t time.Time) string { return fmt.Sprintf("%f", time.Since(t).Seconds()) }
+
+// loadGCPercent is for reading data, which are few large arrays without pointers: collecting often costs next to nothing and saves
+// a third of the memory.
+const loadGCPercent = 20
+
+// trainGCPercent is for training on what has been loaded: the heap may grow by about 16 MB between collections, which are many
+// trees, however much or little it holds.
+func trainGCPercent() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(min(max(100*(16<<20)/max(m.HeapAlloc, 1), 5), 100))
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -38,6 +39,7 @@ func boostTrain(ctx context.Context, o gbdt.Options, log *boostLog) (gbdt.Histor
 	if o.EarlyStoppingRound > 0 && len(o.Validation) == 0 {
 		log.warn("early_stopping_round=%d does nothing without valid", o.EarlyStoppingRound)
 	}
+	debug.SetGCPercent(trainGCPercent())
 	log.info("Started training...")
 	run := &boostRun{o: &o, log: log, begun: time.Now()}
 	o.OnIter = run.iteration
