@@ -225,7 +225,7 @@ func FuzzReadText(f *testing.F) {
 		if m.NumFeatures() > 1000 || m.NumClasses() > 100 {
 			return
 		}
-		const rows = 11
+		const rows = minRankedRows + 11
 		x := make([]float64, rows*m.NumFeatures())
 		for i := range x {
 			x[i] = float64(i%5) - 1

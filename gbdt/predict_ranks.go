@@ -105,7 +105,8 @@ func (r *rankedRun) addRow(p, row []float64, from, to int, finite bool) {
 	}
 }
 
-// rankFinite has no branch on the value: half of them would be predicted wrong.
+// rankFinite has no branch on the value: half of them would be predicted wrong. It takes the sign of bound − value, which a bound of
+// −0 would make negative for the value 0.
 func (c *rankColumn) rankFinite(v float64) uint8 {
 	at := 0
 	for step := 128; step > 0; step >>= 1 {

@@ -19,7 +19,7 @@ func (t *tree) rankable() bool {
 // asked gives what a split asks of its feature: the threshold, or the categories that it names.
 func (t *tree) asked(i int32) []float64 {
 	if t.decisionType[i]&decisionCategorical == 0 {
-		return t.threshold[i : i+1]
+		return []float64{t.threshold[i] + 0} // −0 becomes 0: see rankFinite
 	}
 	c := int(t.threshold[i])
 	var list []float64
@@ -143,7 +143,7 @@ func (c *rankCompiler) run(trees []*tree, from, to int) rankedRun {
 				}
 				out.sets = append(out.sets, set)
 			} else {
-				at, _ := slices.BinarySearch(c.bounds[key], t.threshold[node])
+				at, _ := slices.BinarySearch(c.bounds[key], t.asked(node)[0])
 				s.Right = uint8(at + 1)
 			}
 			split := len(out.splits)

@@ -43,6 +43,7 @@ func TestRanks(t *testing.T) {
 		"classes":     {classes, Options{Objective: "multiclass", NumClass: 3, NumIterations: 20}, 0},
 		"forest":      {numbers(), Options{NumIterations: 12, Boosting: "rf", BaggingFraction: 0.5, BaggingFreq: 1, NumLeaves: 256}, 1},
 		"fine":        {numbers(), Options{NumIterations: 60, NumLeaves: 120, MaxBin: 2000, MinDataInBin: 1, MinDataInLeaf: 5}, 0},
+		"minus zero":  {numbers(), noMissing, 1},
 		"few trees":   {numbers(), Options{NumIterations: 1}, -1},
 		"large trees": {numbers(), Options{NumIterations: 9, NumLeaves: 300, MinDataInLeaf: 2}, -1},
 		"constant":    {smallData(30, 10), Options{NumIterations: 5}, 0},
@@ -55,6 +56,11 @@ func TestRanks(t *testing.T) {
 			must(t, err)
 			m, err := Train(context.Background(), ds, c.o)
 			must(t, err)
+			if name == "minus zero" {
+				for _, t := range m.trees {
+					t.threshold[0] = math.Copysign(0, -1)
+				}
+			}
 			if (name == "categories" || name == "rare") && !slices.ContainsFunc(m.trees, func(t *tree) bool { return t.numCat > 0 }) {
 				t.Fatal("no split by categories")
 			}
