@@ -207,18 +207,22 @@ func (s *search) scanRight(skipDefault, nan bool) {
 	switch {
 	case s.ints.bins != nil && common && !nan:
 		s.scanPlainInt()
-		return
 	case s.ints.bins != nil:
 		s.scanRightInt(skipDefault, nan)
-		return
 	case common:
 		bins := s.bins[1 : m.numBin-boolIndex(nan)]
 		moved, best := s.scanPlain(bins, true)
 		best.threshold = int32(len(bins) - moved)
 		best.grad, best.hess, best.count = s.grad-best.grad, s.hess-best.hess, s.count-best.count // the left side is the rest
 		s.take(&best, true)
-		return
+	default:
+		s.walkRight(skipDefault, nan)
 	}
+}
+
+// walkRight is scanRight bin by bin.
+func (s *search) walkRight(skipDefault, nan bool) {
+	m := s.meta.mapper
 	factor := float64(s.count) / s.hess
 	rg, rh, rc := 0.0, epsilon, 0
 	best := candidate{gain: minScore, threshold: int32(m.numBin)}
@@ -284,17 +288,21 @@ func (s *search) scanPlain(bins []binSum, backwards bool) (moved int, best candi
 
 // scanLeft goes through thresholds from the first bin up; what is missing is on the right.
 func (s *search) scanLeft(skipDefault, nan bool) {
-	if s.ints.bins != nil {
+	switch {
+	case s.ints.bins != nil:
 		s.scanLeftInt(skipDefault, nan)
-		return
-	}
-	m := s.meta.mapper
-	if s.plain && !skipDefault && s.meta.offset == 0 {
-		moved, best := s.scanPlain(s.bins[:m.numBin-1], false)
+	case s.plain && !skipDefault && s.meta.offset == 0:
+		moved, best := s.scanPlain(s.bins[:s.meta.mapper.numBin-1], false)
 		best.threshold = int32(moved - 1)
 		s.take(&best, false)
-		return
+	default:
+		s.walkLeft(skipDefault, nan)
 	}
+}
+
+// walkLeft is scanLeft bin by bin.
+func (s *search) walkLeft(skipDefault, nan bool) {
+	m := s.meta.mapper
 	factor := float64(s.count) / s.hess
 	lg, lh, lc := 0.0, epsilon, 0
 	best := candidate{gain: minScore, threshold: int32(m.numBin)}

@@ -38,20 +38,7 @@ func emitTreeLeaves(zmm bool) {
 	right := w.vec()
 	VPBROADCASTB(Mem{Base: split, Disp: 4}, right)
 	for i := range at {
-		m := Mem{Base: column, Disp: i * w.bytes()}
-		if zmm {
-			k, both := K(), K()
-			VPCMPUB(Imm(2), m, right, k) // right ≤ rank
-			VPCMPEQB(from, at[i], k, both)
-			VMOVDQU8(to, both, at[i])
-			continue
-		}
-		a, b := w.vec(), w.vec()
-		VPMAXUB(m, right, a)
-		VPCMPEQB(m, a, a) // right ≤ rank
-		VPCMPEQB(from, at[i], b)
-		VPAND(a, b, b)
-		VPBLENDVB(b, to, at[i], at[i])
+		w.compare(Mem{Base: column, Disp: i * w.bytes()}, right, from, to, at[i])
 	}
 	Label("next")
 	ADDQ(Imm(8), split)
@@ -96,6 +83,23 @@ func (w leavesWidth) bytes() int {
 		return 64
 	}
 	return 32
+}
+
+// compare sends rows whose rank is at least right to the right.
+func (w leavesWidth) compare(ranks Mem, right, from, to, at reg.VecVirtual) {
+	if w {
+		k, both := K(), K()
+		VPCMPUB(Imm(2), ranks, right, k) // right ≤ rank
+		VPCMPEQB(from, at, k, both)
+		VMOVDQU8(to, both, at)
+		return
+	}
+	a, b := w.vec(), w.vec()
+	VPMAXUB(ranks, right, a)
+	VPCMPEQB(ranks, a, a) // right ≤ rank
+	VPCMPEQB(from, at, b)
+	VPAND(a, b, b)
+	VPBLENDVB(b, to, at, at)
 }
 
 // set sends rows whose rank r is not in a set to the right: bit r&7 of byte r>>3, looked up in both halves, of which the
